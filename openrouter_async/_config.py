@@ -1,0 +1,194 @@
+"""What a user can set, checked where it is given.
+
+What may live here: settings as frozen values, their checks, and the reading of the environment.
+Nothing here opens, reads or waits for anything.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Final
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+__all__ = ["Limits", "RetryPolicy", "Secret", "Timeouts", "checked_base_url", "checked_key"]
+
+DEFAULT_BASE_URL: Final = "https://openrouter.ai/api/v1"
+
+
+class Timeouts(Struct, frozen=True, kw_only=True):
+    """How long to wait for what, in seconds; None switches a deadline off.
+
+    Time during which the user's own code works on a chunk counts towards none of them but
+    `total`, and waiting for a free connection towards `queue` only.
+
+    Args:
+        connect: From the start of connecting until the connection (and TLS) stands.
+        wire_idle: Without a single byte, keep-alive comments included.
+        first_event: From sending until the first delta that says something.
+        idle: Between two deltas that say something; comments, empty deltas and deltas with
+            only a role do not count, reasoning does.
+        total: The whole request from sending on; off by default, as answers may be long.
+        queue: Waiting for a free connection of the pool.
+        drain: How long a connection may take to become reusable after the end of a stream.
+
+    Raises:
+        TypeError: A value is not a number.
+        ValueError: A value is negative, zero or not finite.
+    """
+
+    connect: float | None = 10.0
+    wire_idle: float | None = 120.0
+    first_event: float | None = 600.0
+    idle: float | None = 300.0
+    total: float | None = None
+    queue: float | None = None
+    drain: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value: object = getattr(self, name)
+            if value is None and name != "drain":
+                continue
+            _check_number(f"Timeouts.{name}", value, "seconds")
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How much of what a client may hold.
+
+    Args:
+        max_connections: Connections open at once per event loop; more requests wait in line.
+        keepalive: Seconds that an idle connection is kept, less than servers keep theirs.
+        max_event_size: Bytes that one event of a stream may have.
+        max_error_body: Bytes of an error's body that are read; the rest is left.
+        dns_ttl: Seconds that a looked-up address is used again.
+
+    Raises:
+        TypeError: A value is not a number.
+        ValueError: A value is negative, zero or not finite.
+    """
+
+    max_connections: int = 1_000
+    keepalive: float = 15.0
+    max_event_size: int = 64 * 2**20
+    max_error_body: int = 64 * 2**10
+    dns_ttl: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            unit = "seconds" if name in ("keepalive", "dns_ttl") else "a whole number"
+            value: object = getattr(self, name)
+            if unit == "a whole number" and (not isinstance(value, int) or isinstance(value, bool)):
+                raise TypeError(f"Limits.{name} must be {unit}, got {value!r}")
+            _check_number(f"Limits.{name}", value, unit)
+
+
+class RetryPolicy(Struct, frozen=True, kw_only=True):
+    """When a request is sent again.
+
+    Only a request that never left, or that the API refused (429, 502, 503, 529) before any
+    output, is sent again. The API has no idempotency key, so anything else could be billed
+    twice.
+
+    Args:
+        max_attempts: Tries in all; 1 switches retries off.
+        first_delay: Seconds; the longest wait before the second try, doubled for each further.
+        max_delay: Seconds; where the doubling ends.
+        max_wait: Seconds; where the server asks for more, the error is raised at once.
+        retry_unknown: Send again even what may have been taken already.
+
+    Raises:
+        TypeError: A value is not of its kind.
+        ValueError: A value is negative, zero or not finite.
+    """
+
+    max_attempts: int = 3
+    first_delay: float = 0.5
+    max_delay: float = 8.0
+    max_wait: float = 60.0
+    retry_unknown: bool = False
+
+    def __post_init__(self) -> None:
+        attempts: object = self.max_attempts
+        if not isinstance(attempts, int) or isinstance(attempts, bool):
+            raise TypeError(f"RetryPolicy.max_attempts must be a whole number, got {attempts!r}")
+        for name in ("max_attempts", "first_delay", "max_delay", "max_wait"):
+            _check_number(f"RetryPolicy.{name}", getattr(self, name), "seconds")
+
+
+def _check_number(name: str, value: object, unit: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number ({unit}), got {value!r}")
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} must be greater than 0 and finite ({unit}), got {value!r}")
+
+
+class Secret:
+    """An API key that shows itself to nobody who does not ask by name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Give the key itself, for the one header it goes into."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret('***')" if self._value else "Secret('')"
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("an API key is never pickled; the other side reads OPENROUTER_API_KEY")
+
+
+def checked_key(key: object) -> Secret:
+    """Check an API key, without ever showing it.
+
+    Raises:
+        TypeError: It is no string.
+        ValueError: It holds what no HTTP header can carry.
+    """
+    if not isinstance(key, str):
+        raise TypeError(f"api_key must be a str, got {type(key).__name__}")
+    key = key.strip()
+    for position, character in enumerate(key):
+        if not "!" <= character <= "~":
+            raise ValueError(
+                f"api_key holds a character that no HTTP header can carry, at position {position} "
+                f"(U+{ord(character):04X}); was it copied with a line break?"
+            )
+    return Secret(key)
+
+
+def checked_base_url(url: object) -> str:
+    """Check a base URL and give it without a slash at the end.
+
+    Raises:
+        TypeError: It is no string.
+        ValueError: It has no scheme or host, or holds credentials, a query or a fragment.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"base_url must be a str, got {type(url).__name__}")
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"base_url is no URL: {error}") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("base_url must not hold credentials; give the key as api_key")
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ValueError(f"base_url must start with http:// or https:// and a host, got {url!r}")
+    if parts.query or parts.fragment:
+        raise ValueError(f"base_url must have no query and no fragment, got {url!r}")
+    return url.strip().rstrip("/")
+
+
+def from_environment(name: str) -> str | None:
+    """Read one variable; an empty one counts as not set."""
+    return os.environ.get(name) or None

@@ -1,0 +1,629 @@
+"""One event stream as an object: start, read, end, fail, leave.
+
+The rule of this file: every way to leave a stream ends in `_end_as`, which is synchronous, and
+nothing here is a generator: a generator that holds a connection gives it back only when the
+garbage collector comes by. It knows events and endings; what an event means is for the
+subclass, and connections and retries are for the layers below and above.
+
+The states of a stream, in order: NEW, OPENING, OPEN, then ENDED (the answer came to its end),
+FAILED (it raised) or LEFT (the reader went away).
+
+How the ending is told:
+
+| finish reason seen | ``[DONE]`` seen | ending |
+|---|---|---|
+| yes | yes | ``complete`` |
+| yes | no | ``complete_no_sentinel`` |
+| no | yes | ``complete_no_reason`` |
+| no | no | ``truncated``, which raises |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from enum import Enum
+from math import inf
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from ._config import Limits, Secret, Timeouts
+from ._sse import EventTooLargeError, SSEDecoder
+from ._transport import DeadlinePassed, Response, ResponseClosed, timeout_error
+from .errors import (
+    FirstEventTimeout,
+    IdleTimeout,
+    OpenRouterError,
+    Phase,
+    ProtocolError,
+    StreamTruncatedError,
+    TotalTimeout,
+    WireIdleTimeout,
+    redact,
+)
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Cursor", "Ending", "EventStream", "RawCursor", "Send", "Timing"]
+
+T = TypeVar("T")
+
+Ending: TypeAlias = Literal[
+    "complete",
+    "complete_no_sentinel",
+    "complete_no_reason",
+    "truncated",
+    "broken",
+    "error",
+    "timeout",
+    "left",
+]
+"""How a stream ended: well (the first three), badly, or by its reader leaving."""
+
+Accept: TypeAlias = Callable[[Response], Awaitable[None]]
+Send: TypeAlias = Callable[[Accept], Awaitable[None]]
+"""Sends the request, again where that is safe, and has the stream accept the response."""
+
+_NO_EVENTS: Final[Iterator[bytes]] = iter(())
+_SHOWN_BODY: Final = 200
+
+
+class Timing(Struct, kw_only=True):
+    """When things happened, in seconds from the moment the stream was started.
+
+    Attributes:
+        queue: A connection was free; what came before was waiting in line.
+        connect: The connection stood; also where an open one was used again.
+        headers: The answer's headers came.
+        first_event: The first event came, whatever it said.
+        first_delta: The first delta came that says something: the time to the first token.
+        end: The stream ended.
+        longest_gap: The longest wait for the socket after the first event (a length).
+        tokens_per_second: Completion tokens over the time from `first_delta` to `end`.
+    """
+
+    queue: float | None = None
+    connect: float | None = None
+    headers: float | None = None
+    first_event: float | None = None
+    first_delta: float | None = None
+    end: float | None = None
+    longest_gap: float = 0.0
+    tokens_per_second: float | None = None
+
+
+class _State(Enum):
+    NEW = "not sent yet"
+    OPENING = "being sent"
+    OPEN = "open"
+    ENDED = "ended"
+    FAILED = "failed"
+    LEFT = "closed"
+
+
+_LIVE: Final = frozenset({_State.NEW, _State.OPENING, _State.OPEN})
+
+
+class EventStream(Generic[T]):
+    """A stream of items that are decoded from the events of one response.
+
+    Attributes:
+        status: The HTTP status, once the headers are there.
+        headers: The answer's headers, looked up without regard to case.
+        timing: When things happened.
+        ending: How the stream ended; None while it has not.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_decoder",
+        "_deltas_before",
+        "_events",
+        "_first",
+        "_is_looped",
+        "_leaving",
+        "_limits",
+        "_opening_bytes",
+        "_read_at",
+        "_response",
+        "_secret",
+        "_send",
+        "_silence",
+        "_started_at",
+        "_state",
+        "_timeouts",
+        "deltas",
+        "ending",
+        "headers",
+        "status",
+        "timing",
+    )
+
+    def __init__(
+        self, send: Send, *, timeouts: Timeouts, limits: Limits, secret: Secret | None = None
+    ) -> None:
+        self._state = _State.NEW
+        self._response: Response | None = None
+        self._send = send
+        self._timeouts = timeouts
+        self._limits = limits
+        self._secret = secret
+        self._events = _NO_EVENTS  # decoded events that have not been taken yet
+        self._first: T | None = None  # the first item, read ahead by `start`
+        self._opening_bytes = b""
+        self._is_looped = False
+        self._leaving: asyncio.Timeout | None = None
+        self._decoder = SSEDecoder(limits.max_event_size)
+        self._reset()
+        self.status: int | None = None
+        self.headers: Mapping[str, str] = {}
+        self.timing = Timing()
+        self.ending: Ending | None = None
+
+    # What a subclass says about its events.
+
+    def _reset(self) -> None:
+        """Forget what a failed attempt brought."""
+        self.deltas = 0  # how many items have said something
+        self._deltas_before = 0
+        self._silence = 0.0  # seconds waited for the socket since something was said
+        self._read_at = 0.0
+
+    def _take(self, data: bytes) -> T | None:
+        """Decode one event; None for one that is no item. Calls `_done` at the sentinel."""
+        raise TypeError(f"{type(self).__name__} does not say what its events mean")
+
+    def _finished(self) -> bool:
+        """Whether the answer itself has said that it is at its end."""
+        return False
+
+    def _complete_error(self, error: OpenRouterError) -> None:
+        """Put onto an error what is known of the answer."""
+
+    def _from_json(self, body: bytes) -> bytes:
+        """Give the event that a body of plain JSON stands for, or raise the error in it."""
+        raise self._not_a_stream(body)
+
+    # The four spellings.
+
+    async def start(self) -> Self:
+        """Send the request and wait for the first event, so that an error shows here.
+
+        Raises:
+            OpenRouterError: The request failed, or its first event was an error.
+            RuntimeError: The stream was closed, has failed, or another task is starting it.
+        """
+        if self._state is _State.OPEN or self._state is _State.ENDED:
+            return self
+        if self._state is not _State.NEW:
+            raise RuntimeError(f"this stream cannot be started: it is {self._state.value}")
+        import asyncio
+
+        self._state = _State.OPENING
+        try:
+            async with asyncio.timeout(None) as self._leaving:
+                await self._send(self._accept)
+        except OpenRouterError as error:
+            raise self._failed(error) from error.__cause__
+        except (TimeoutError, ResponseClosed):
+            if self._state is not _State.LEFT:
+                raise
+            raise RuntimeError("this stream was closed while it was being started") from None
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._leaving = None
+        return self
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __aiter__(self) -> Cursor[T]:
+        self._begin_loop()
+        return Cursor(self)
+
+    async def __anext__(self) -> T:
+        return await self._step()
+
+    def raw(self) -> RawCursor:
+        """Iterate the bytes as they came, in whole events, decoding nothing: for a relay.
+
+        The first event alone is decoded (by `start`), so that an error before the first token
+        raises. Later errors pass as the bytes that they are.
+        """
+        self._begin_loop()
+        return RawCursor(self)
+
+    def close(self) -> None:
+        """Leave the stream: the connection closes at once, nothing is waited for; idempotent.
+
+        This is how OpenRouter is told to stop generating, and to stop billing.
+        """
+        if self._state in _LIVE:
+            if self._leaving is not None and self._response is None:
+                self._leaving.reschedule(0)
+            self._end_as(_State.LEFT, "left")
+
+    async def aclose(self) -> None:
+        """Leave the stream; the same as `close`, for ``contextlib.aclosing`` and its like."""
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_state", None) in _LIVE:
+            self._end_as(_State.LEFT, "left")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._state.value}, {self.deltas} deltas>"
+
+    # Reading.
+
+    async def _step(self) -> T:
+        try:
+            for data in self._events:
+                item = self._take(data)
+                if item is not None:
+                    return item
+                break
+        except OpenRouterError as error:
+            raise self._failed(error) from error.__cause__
+        return await self._step_with_reads()
+
+    async def _step_with_reads(self) -> T:
+        if self._state is _State.NEW:
+            await self.start()
+        elif self._state is _State.OPENING:
+            raise RuntimeError("another task is still starting this stream")
+        if self._first is not None:
+            item, self._first = self._first, None
+            self._opening_bytes = b""
+            return item
+        try:
+            while self._state is _State.OPEN:
+                for data in self._events:
+                    found = self._take(data)
+                    if found is not None:
+                        return found
+                    if self._state is not _State.OPEN:
+                        break
+                else:
+                    await self._fill()
+        except OpenRouterError as error:
+            raise self._failed(error) from error.__cause__
+        raise StopAsyncIteration
+
+    async def _accept(self, response: Response) -> None:
+        """Read up to the first item, so that an error in its place can still be tried again."""
+        self._reset()
+        self._decoder = SSEDecoder(self._limits.max_event_size)
+        self._events = _NO_EVENTS
+        self._opening_bytes = b""
+        self._response = response
+        self.status = response.status
+        self.headers = response.headers
+        self._mark_opening(response)
+        self._silence = response.answered_at - response.sent_at
+        self._state = _State.OPEN if self._state is _State.OPENING else self._state
+        try:
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind in ("text/event-stream", ""):
+                await self._read_first()
+            else:
+                await self._accept_other(response, kind)
+        except BaseException:
+            response.close()
+            self._response = None
+            if self._state is _State.OPEN:
+                self._state = _State.OPENING
+            raise
+
+    async def _read_first(self) -> None:
+        while self._first is None and self._state is _State.OPEN:
+            data = await self._read()
+            self._opening_bytes += data
+            self._events = self._decoded(data) if data else _NO_EVENTS
+            if data:
+                self._take_first()
+            else:
+                self._at_end_of_body()
+
+    def _take_first(self) -> None:
+        for event in self._events:
+            self._first = self._take(event)
+            if self._first is not None or self._state is not _State.OPEN:
+                return
+
+    async def _accept_other(self, response: Response, kind: str) -> None:
+        body = await self._read_whole(
+            self._limits.max_event_size if "json" in kind else self._limits.max_error_body
+        )
+        if "json" not in kind:
+            raise self._not_a_stream(body)
+        self._opening_bytes = b"data: " + self._from_json(body).replace(b"\n", b" ") + b"\n\n"
+        self._events = self._decoded(self._opening_bytes)
+        self._take_first()
+        self._events = _NO_EVENTS
+
+    async def _read_whole(self, limit: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while size < limit:
+            data = await self._read()
+            if not data:
+                break
+            parts.append(data)
+            size += len(data)
+        return b"".join(parts)
+
+    def _not_a_stream(self, body: bytes) -> ProtocolError:
+        kind = self.headers.get("content-type", "no content type")
+        start = redact(
+            body[:_SHOWN_BODY].decode("utf-8", "replace"),
+            self._secret.reveal() if self._secret is not None else None,
+        )
+        error = ProtocolError(
+            f"expected an event stream, got HTTP {self.status} with {kind}: {start!r}; "
+            "does base_url name an OpenRouter-compatible API?"
+        )
+        error.status = self.status
+        error.content_type = kind
+        error.body_start = start
+        return error
+
+    async def _fill(self) -> None:
+        """Wait for bytes and decode them into events, or take note of the end of the body."""
+        data = await self._read()
+        if data:
+            self._events = self._decoded(data)
+        else:
+            self._at_end_of_body()
+
+    def _decoded(self, data: bytes) -> Iterator[bytes]:
+        try:
+            return iter(self._decoder.feed(data))
+        except EventTooLargeError as error:
+            raise ProtocolError(
+                f"{error}; raise it with OpenRouter(limits=Limits(max_event_size=...))"
+            ) from None
+
+    async def _read(self) -> bytes:
+        """Wait for bytes under whichever deadline is nearest."""
+        response = self._response
+        if response is None:
+            raise StopAsyncIteration
+        if self.deltas != self._deltas_before:
+            self._note_progress()
+        timeouts = self._timeouts
+        kind: type[OpenRouterError] = WireIdleTimeout
+        seconds = timeouts.wire_idle
+        limit = inf if seconds is None else seconds
+        allowed = timeouts.idle if self.deltas else timeouts.first_event
+        if allowed is not None and allowed - self._silence < limit:
+            limit, seconds = allowed - self._silence, allowed
+            kind = IdleTimeout if self.deltas else FirstEventTimeout
+        if timeouts.total is not None:
+            left = response.sending_at + timeouts.total - response.time()
+            if left < limit:
+                limit, seconds, kind = left, timeouts.total, TotalTimeout
+        try:
+            data = await response.read(limit)
+        except DeadlinePassed:
+            raise timeout_error(kind, seconds) from None
+        except ResponseClosed:
+            raise StopAsyncIteration from None
+        except (OpenRouterError, RuntimeError):
+            raise
+        except BaseException:
+            self.close()
+            raise
+        waited = response.waited
+        self._silence += waited
+        self._read_at = response.time()
+        if self.timing.first_event is None:
+            self.timing.first_event = self._read_at - self._started_at
+        elif waited > self.timing.longest_gap:
+            self.timing.longest_gap = waited
+        return data
+
+    def _note_progress(self) -> None:
+        """Something was said by what the last read brought."""
+        self._deltas_before = self.deltas
+        self._silence = 0.0
+        if self.timing.first_delta is None:
+            self.timing.first_delta = self._read_at - self._started_at
+
+    def _mark_opening(self, response: Response) -> None:
+        started = self._started_at = response.asked_at
+        connected = response.connected_at
+        self.timing = Timing(
+            queue=response.sending_at - started,
+            connect=None if connected is None else connected - started,
+            headers=response.answered_at - started,
+        )
+
+    # Ending.
+
+    def _done(self) -> None:
+        """The sentinel came: the answer is over, whatever the body still holds."""
+        self._end_as(_State.ENDED, "complete" if self._finished() else "complete_no_reason")
+
+    def _at_end_of_body(self) -> None:
+        if self._finished():
+            self._end_as(_State.ENDED, "complete_no_sentinel")
+            return
+        cut = ", in the middle of an event" if self._decoder.mid_event else ""
+        raise StreamTruncatedError(
+            f"the stream ended{cut} after {self.deltas} deltas, with neither a finish reason nor "
+            "[DONE]: the answer is not whole"
+        )
+
+    def _failed(self, error: OpenRouterError) -> OpenRouterError:
+        """Put onto an error what is known, and close."""
+        if self._state in _LIVE:
+            if self.deltas:
+                phase: Phase = "body"
+            else:
+                phase = "first_event" if self._response is not None else error.phase or "headers"
+            error.phase = error.phase if error.phase not in (None, "body") else phase
+            self._complete_error(error)
+            self._end_as(_State.FAILED, _ending_of(error))
+        return error
+
+    def _end_as(self, state: _State, ending: Ending) -> None:
+        response, self._response = self._response, None
+        self._events = _NO_EVENTS
+        self._state = state
+        self.ending = ending
+        if response is None:
+            return
+        if self.deltas != self._deltas_before:
+            self._note_progress()
+        self.timing.end = response.time() - self._started_at
+        if state is _State.ENDED:
+            response.finish()
+        else:
+            response.close()
+
+    def _begin_loop(self) -> None:
+        if self._is_looped:
+            raise RuntimeError(
+                "a stream can be looped over once; to stop and go on, step with anext(stream)"
+            )
+        if self._state in (_State.FAILED, _State.LEFT):
+            raise RuntimeError(f"this stream cannot be iterated: it is {self._state.value}")
+        self._is_looped = True
+
+
+def _ending_of(error: OpenRouterError) -> Ending:
+    from .errors import APITimeoutError, StreamBrokenError
+
+    if isinstance(error, StreamTruncatedError):
+        return "truncated"
+    if isinstance(error, StreamBrokenError):
+        return "broken"
+    return "timeout" if isinstance(error, APITimeoutError) else "error"
+
+
+class Leaving:
+    """What a loop over a stream holds; dropping it is leaving the stream.
+
+    CPython drops it the moment the loop is left, by whatever way, so the socket closes then
+    even while the stream itself is still in a variable.
+    """
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: EventStream[Any]) -> None:
+        self._stream = stream
+
+    def close(self) -> None:
+        """Close the stream at once."""
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        """Close the stream; the spelling that ``contextlib.aclosing`` wants."""
+        self._stream.close()
+
+    def __del__(self) -> None:
+        self._stream.close()
+
+
+class Cursor(Leaving, Generic[T]):
+    """Iterates the items of a stream."""
+
+    __slots__ = ()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, T]:
+        return self._stream._step()
+
+
+class RawCursor(Leaving):
+    """Iterates the bytes of a stream as they came, in whole events.
+
+    The ending is told without decoding: ``[DONE]`` by its line, a finish reason by its key in
+    the last bytes. Inside JSON text both would be escaped, so neither can be forged by a model.
+    """
+
+    __slots__ = ("_held", "_tail")
+
+    def __init__(self, stream: EventStream[Any]) -> None:
+        super().__init__(stream)
+        self._held: list[bytes] = []
+        self._tail = b""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        stream = self._stream
+        await stream.start()
+        try:
+            while stream._opening_bytes or stream._state is _State.OPEN:
+                data = stream._opening_bytes or await stream._read()
+                stream._opening_bytes = b""
+                frames = self._whole_events(data) if data else self._at_end_of_body()
+                if frames:
+                    return frames
+        except OpenRouterError as error:
+            raise stream._failed(error) from error.__cause__
+        raise StopAsyncIteration
+
+    def _whole_events(self, data: bytes) -> bytes:
+        edge = self._held[-1][-1:] if self._held else b""
+        end = len(data) if data.endswith(b"\n\n") else _end_of_events(edge + data) - len(edge)
+        if end <= 0:
+            self._held.append(data)
+            return b""
+        frames = data[:end]
+        if self._held:
+            frames = b"".join((*self._held, frames))
+            self._held.clear()
+        if end < len(data):
+            self._held.append(data[end:])
+        stream = self._stream
+        if b"data" in frames:
+            stream.deltas += 1
+            self._tail = frames[-_KEPT_TAIL:]
+            if b"[DONE]" in self._tail and _SENTINEL.search(self._tail):
+                self._end("complete", "complete_no_reason")
+        return frames
+
+    def _at_end_of_body(self) -> bytes:
+        if _FINISH.search(self._tail):
+            self._end("complete_no_sentinel", "complete_no_sentinel")
+        else:
+            self._stream._at_end_of_body()
+        return b""
+
+    def _end(self, finished: Ending, otherwise: Ending) -> None:
+        ending = finished if _FINISH.search(self._tail) else otherwise
+        self._stream._end_as(_State.ENDED, ending)
+
+
+_KEPT_TAIL: Final = 2**14
+_SENTINEL: Final = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][\r\n]")
+_FINISH: Final = re.compile(rb'"(?:finish_reason|stop_reason)"\s*:\s*"')
+
+
+def _end_of_events(data: bytes) -> int:
+    """Give where the last blank line ends, 0 where there is none."""
+    end = data.rfind(b"\n\n") + 2
+    if b"\r" in data:
+        end = max(end, data.rfind(b"\n\r") + 2, data.rfind(b"\r\r") + 2)
+        if data[end - 1 : end + 1] == b"\r\n":
+            end += 1
+    return end if end >= 2 else 0

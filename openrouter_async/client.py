@@ -1,0 +1,558 @@
+"""`OpenRouter`: configuration, a transport, and the one loop that sends.
+
+The rule of this file: retries, redirects and error statuses are decided here and nowhere else.
+A client is configuration: it opens nothing before its first request, works under any number of
+event loops, in threads and after a fork, and pickles without its key.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, Unpack, overload
+from urllib.parse import quote, urljoin, urlsplit
+
+import msgspec
+
+from ._config import (
+    DEFAULT_BASE_URL,
+    Limits,
+    RetryPolicy,
+    Secret,
+    Timeouts,
+    checked_base_url,
+    checked_key,
+    from_environment,
+)
+from ._retry import delay_before_retry
+from ._transport import DeadlinePassed, PoolStats, Request, Response, Transport, timeout_error
+from ._version import __version__
+from .errors import (
+    AuthenticationError,
+    OpenRouterError,
+    ProtocolError,
+    WireIdleTimeout,
+    error_from_response,
+)
+from .resources import chat
+from .stream import ChatStream
+from .types import ChatCompletion, ChatParams, MessageParam
+
+if TYPE_CHECKING:
+    import ssl as ssl_module
+    from pathlib import Path
+
+    import aiohttp
+
+__all__ = ["OpenRouter"]
+
+T = TypeVar("T")
+
+_USER_AGENT: Final = (
+    f"openrouter-async/{__version__} Python/{sys.version_info.major}.{sys.version_info.minor}"
+)
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS: Final = 5
+
+
+class OpenRouter:
+    """The client.
+
+    Args:
+        api_key: The key; by default the variable ``OPENROUTER_API_KEY``. ``""`` sends none, for
+            a server of the same dialect that needs none.
+        base_url: Where the API is; by default ``OPENROUTER_BASE_URL``, else OpenRouter itself.
+        model: The model of requests that name none.
+        app_url: The app's URL, its identity at OpenRouter; by default
+            ``OPENROUTER_HTTP_REFERER``.
+        app_title: The app's name as shown there; by default ``OPENROUTER_APP_TITLE``.
+        app_categories: The app's categories, at most two a request; by default
+            ``OPENROUTER_APP_CATEGORIES`` (a list with commas).
+        timeouts: How long to wait for what.
+        retry: When a request is sent again.
+        limits: How much of what the client may hold.
+        headers: Headers of every request.
+        proxy: An http or https proxy; by default the one that the environment names.
+        ssl: A context, or the path of a file or folder of trusted certificates.
+        session: An aiohttp session of the user's, which is used as it is and never closed.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: An argument has an impossible value; a key is never shown.
+
+    >>> OpenRouter("sk-or-v1-0123456789abcdef", model="openai/gpt-4o-mini")
+    OpenRouter(base_url='https://openrouter.ai/api/v1', model='openai/gpt-4o-mini')
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        model: str | None = None,
+        app_url: str | None = None,
+        app_title: str | None = None,
+        app_categories: Sequence[str] | None = None,
+        timeouts: Timeouts = Timeouts(),
+        retry: RetryPolicy = RetryPolicy(),
+        limits: Limits = Limits(),
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl: ssl_module.SSLContext | str | Path | None = None,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        _check_type("timeouts", timeouts, Timeouts)
+        _check_type("retry", retry, RetryPolicy)
+        _check_type("limits", limits, Limits)
+        if model is not None:
+            _check_type("model", model, str)
+        self._key = _key_from(api_key)
+        self._base_url = checked_base_url(
+            base_url or from_environment("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
+        )
+        self._model = model
+        self._timeouts = timeouts
+        self._retry = retry
+        self._limits = limits
+        self._headers = {
+            "User-Agent": _USER_AGENT,
+            **_attribution(app_url, app_title, app_categories),
+            **chat.checked_headers(headers or {}, "headers"),
+        }
+        self._transport_arguments: dict[str, Any] = {
+            "proxy": _checked_proxy(proxy),
+            "tls": ssl,
+            "session": session,
+        }
+        self._transport = Transport(timeouts, limits, **self._transport_arguments)
+        self._is_closed = False
+
+    # Chat.
+
+    def stream(
+        self,
+        messages: str | Sequence[MessageParam],
+        *,
+        model: str | None = None,
+        timeouts: Timeouts | None = None,
+        accumulate: bool = True,
+        **params: Unpack[ChatParams],
+    ) -> ChatStream:
+        """Stream a chat answer.
+
+        Nothing is sent before the stream is iterated, entered, awaited or started.
+
+        Args:
+            messages: A prompt, or messages as mappings and message structs, mixed.
+            model: The model; by default the client's.
+            timeouts: Deadlines of this request, in place of the client's.
+            accumulate: False keeps nothing of the answer, for answers without end.
+            **params: Any field of `ChatParams`; what is not given is not sent.
+
+        Returns:
+            A `ChatStream`; this is no coroutine.
+
+        Raises:
+            TypeError: An argument has the wrong type, or a keyword is unknown.
+            ValueError: An argument has an impossible value.
+            RuntimeError: The client is closed.
+
+        >>> async def example(client: OpenRouter) -> None:
+        ...     async for chunk in client.stream("Say hello", model="openai/gpt-4o-mini"):
+        ...         print(chunk.text, end="", flush=True)
+        """
+        self._refuse_if_closed()
+        body = chat.chat_body(messages, model=model or self._model, stream=True, params=params)
+        waits = timeouts if timeouts is not None else self._timeouts
+        _check_type("timeouts", waits, Timeouts)
+        extra = chat.checked_headers(params.get("extra_headers", {}), "extra_headers")
+        headers = {
+            "Accept": "text/event-stream",
+            # A compressed stream comes in lumps, so none is asked for.
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            **extra,
+        }
+
+        async def send(accept: Callable[[Response], Awaitable[None]]) -> None:
+            await self._send("POST", chat.PATH, accept, headers=headers, body=body, timeouts=waits)
+
+        return ChatStream(
+            send, timeouts=waits, limits=self._limits, secret=self._key, accumulate=accumulate
+        )
+
+    def complete(
+        self,
+        messages: str | Sequence[MessageParam],
+        *,
+        model: str | None = None,
+        timeouts: Timeouts | None = None,
+        transport: Literal["stream", "json"] = "stream",
+        **params: Unpack[ChatParams],
+    ) -> Coroutine[Any, Any, ChatCompletion]:
+        """Get a whole chat answer.
+
+        It streams underneath, so that a long answer is held to no idle limit on its way and
+        what had come of it is not lost when it fails.
+
+        Args:
+            messages: A prompt, or messages as mappings and message structs, mixed.
+            model: The model; by default the client's.
+            timeouts: Deadlines of this request, in place of the client's.
+            transport: ``"json"`` asks for the answer in one piece instead.
+            **params: Any field of `ChatParams`; what is not given is not sent.
+
+        Returns:
+            The answer, to be awaited. Wrong arguments raise at the call.
+
+        Raises:
+            OpenRouterError: The request failed.
+
+        >>> async def example(client: OpenRouter) -> str:
+        ...     completion = await client.complete("Say hello", model="openai/gpt-4o-mini")
+        ...     return completion.text
+        """
+        if transport == "stream":
+            return self.stream(messages, model=model, timeouts=timeouts, **params).collect()
+        if transport != "json":
+            raise ValueError(f"transport must be 'stream' or 'json', got {transport!r}")
+        self._refuse_if_closed()
+        body = chat.chat_body(messages, model=model or self._model, stream=False, params=params)
+        extra = chat.checked_headers(params.get("extra_headers", {}), "extra_headers")
+        return self._complete_as_json(body, extra, timeouts or self._timeouts)
+
+    async def _complete_as_json(
+        self, body: bytes, headers: Mapping[str, str], timeouts: Timeouts
+    ) -> ChatCompletion:
+        async def accept(response: Response) -> ChatCompletion:
+            answer = await self._read_body(response, timeouts)
+            key = self._key.reveal() if self._key is not None else None
+            return chat.completion_from(answer, now=time.time(), secret=key)
+
+        return await self._send(
+            "POST",
+            chat.PATH,
+            accept,
+            headers={**_JSON_HEADERS, "Content-Type": "application/json", **headers},
+            body=body,
+            timeouts=timeouts,
+        )
+
+    # Any endpoint.
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        params: Mapping[str, str | int | float | bool] | None = None,
+    ) -> dict[str, Any]: ...
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        params: Mapping[str, str | int | float | bool] | None = None,
+        type: type[T],
+    ) -> T: ...
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        params: Mapping[str, str | int | float | bool] | None = None,
+        type: Any = dict,
+    ) -> Any:
+        """Call any endpoint, known to this client or not.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the base URL, such as ``/models``; never another host.
+            json: The body, encoded as JSON; None sends none.
+            params: The query; booleans become ``true`` and ``false``.
+            type: What to decode the answer into: `dict`, any type that msgspec knows, or
+                `bytes` for the body as it is.
+
+        Raises:
+            OpenRouterError: The request failed, or the answer is not a `type`.
+
+        >>> async def example(client: OpenRouter) -> int:
+        ...     return len((await client.request("GET", "/models"))["data"])
+        """
+        self._refuse_if_closed()
+        if not path.startswith("/") or path.startswith("//"):
+            raise ValueError(f"path must start with one slash and be below base_url, got {path!r}")
+        headers = dict(_JSON_HEADERS)
+        body: bytes | None = None
+        if json is not None:
+            headers["Content-Type"] = "application/json"
+            body = msgspec.json.encode(json)
+        query = {name: _query_value(value) for name, value in (params or {}).items()}
+
+        async def accept(response: Response) -> bytes:
+            return await self._read_body(response, self._timeouts)
+
+        answer = await self._send(
+            method.upper(), path, accept, headers=headers, body=body, query=query
+        )
+        if type is bytes:
+            return answer
+        try:
+            return msgspec.json.decode(answer, type=type)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ProtocolError(f"unexpected answer of {method} {path}: {error}") from None
+
+    # Connections.
+
+    async def warmup(self, n: int = 1) -> int:
+        """Open connections ahead, with requests that cost nothing and carry no key.
+
+        Args:
+            n: How many connections.
+
+        Returns:
+            How many requests found the API; a failure is no error.
+
+        Raises:
+            ValueError: `n` is smaller than 1.
+        """
+        import asyncio
+
+        self._refuse_if_closed()
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        results = await asyncio.gather(*(self._greet() for _ in range(n)))
+        return sum(results)
+
+    async def _greet(self) -> bool:
+        try:
+            response = await self._transport.open(
+                Request("HEAD", f"{self._base_url}/models", {"User-Agent": _USER_AGENT})
+            )
+        except OpenRouterError:
+            return False
+        response.finish()
+        return True
+
+    def stats(self) -> PoolStats:
+        """Count the connections of this client."""
+        return self._transport.stats()
+
+    async def aclose(self) -> None:
+        """Close all connections; the client cannot be used afterwards."""
+        self._is_closed = True
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        self._refuse_if_closed()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # The one send loop.
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        accept: Callable[[Response], Awaitable[T]],
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        query: Mapping[str, str] | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> T:
+        """Send until the response is accepted, trying again where `_retry` says so."""
+        import asyncio
+
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                request = self._request(method, path, headers, body, query)
+                return await accept(await self._open(request, timeouts or self._timeouts))
+            except OpenRouterError as error:
+                error.attempts = attempt
+                delay = delay_before_retry(self._retry, attempt, error)
+                if delay is None:
+                    raise
+            await asyncio.sleep(delay)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        query: Mapping[str, str] | None,
+    ) -> Request:
+        self._refuse_if_closed()
+        if self._key is None:
+            failure = AuthenticationError(
+                "no API key: pass api_key to OpenRouter or set the variable OPENROUTER_API_KEY "
+                "(api_key='' is for a server that needs none)"
+            )
+            failure.phase = "queue"
+            raise failure
+        everything = {**self._headers, **headers}
+        if self._key:
+            everything["Authorization"] = f"Bearer {self._key.reveal()}"
+        # A model's name in a path may hold characters that mean something in a URL.
+        url = self._base_url + quote(path, safe="/:@~!$&'()*+,;=%")
+        return Request(method, url, everything, body, query)
+
+    async def _open(self, request: Request, timeouts: Timeouts) -> Response:
+        """Send once, following redirects within the origin, and raise an error status."""
+        for _ in range(_MAX_REDIRECTS):
+            response = await self._transport.open(request, timeouts)
+            if response.status not in _REDIRECTS or "location" not in response.headers:
+                break
+            response.close()
+            request = _redirected(request, response)
+        else:
+            raise ProtocolError(f"more than {_MAX_REDIRECTS} redirects")
+        if 200 <= response.status < 300:
+            return response
+        body = await self._read_error_body(response, timeouts)
+        error = error_from_response(
+            response.status,
+            response.headers,
+            body,
+            now=time.time(),
+            secret=self._key.reveal() if self._key is not None else None,
+        )
+        error.phase = "headers"
+        raise error
+
+    async def _read_error_body(self, response: Response, timeouts: Timeouts) -> bytes:
+        """Read what is needed of an error; an endless or broken one must not hide the status."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while size < self._limits.max_error_body:
+                data = await response.read(timeouts.wire_idle or float("inf"))
+                if not data:
+                    break
+                parts.append(data)
+                size += len(data)
+        except (DeadlinePassed, OpenRouterError):
+            pass
+        finally:
+            response.close()
+        return b"".join(parts)[: self._limits.max_error_body]
+
+    async def _read_body(self, response: Response, timeouts: Timeouts) -> bytes:
+        parts: list[bytes] = []
+        try:
+            while data := await response.read(timeouts.wire_idle or float("inf")):
+                parts.append(data)
+        except DeadlinePassed:
+            raise timeout_error(WireIdleTimeout, timeouts.wire_idle) from None
+        finally:
+            response.close()
+        return b"".join(parts)
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("this client is closed; make another OpenRouter()")
+
+    # What it shows of itself, and what travels.
+
+    def __repr__(self) -> str:
+        model = f", model={self._model!r}" if self._model is not None else ""
+        return f"OpenRouter(base_url={self._base_url!r}{model})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        for name in ("_key", "_transport"):
+            del state[name]
+        if self._transport_arguments["session"] is not None:
+            raise TypeError("a client with a session of your own cannot be pickled")
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # The key does not travel: the other side has its own environment.
+        self._key = _key_from(None)
+        self._transport = Transport(self._timeouts, self._limits, **self._transport_arguments)
+
+
+_JSON_HEADERS: Final = {
+    "Accept": "application/json",
+    # aiohttp would offer brotli and zstd too where they are installed, in whatever version.
+    "Accept-Encoding": "gzip, deflate",
+}
+
+
+def _key_from(given: str | None) -> Secret | None:
+    key = given if given is not None else from_environment("OPENROUTER_API_KEY")
+    return checked_key(key) if key is not None else None
+
+
+def _check_type(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+
+
+def _attribution(
+    url: str | None, title: str | None, categories: Sequence[str] | None
+) -> dict[str, str]:
+    """Build the headers by which OpenRouter attributes requests to an app."""
+    if isinstance(categories, str):
+        raise TypeError("app_categories must be a sequence of str, got one str")
+    given = {
+        "HTTP-Referer": url or from_environment("OPENROUTER_HTTP_REFERER"),
+        "X-OpenRouter-Title": title or from_environment("OPENROUTER_APP_TITLE"),
+        "X-OpenRouter-Categories": ",".join(categories or ())
+        or from_environment("OPENROUTER_APP_CATEGORIES"),
+    }
+    sent = {name: value for name, value in given.items() if value is not None}
+    return chat.checked_headers(sent, "app_url, app_title, app_categories")
+
+
+def _checked_proxy(proxy: object) -> str | None:
+    if proxy is None:
+        return None
+    if not isinstance(proxy, str):
+        raise TypeError(f"proxy must be a str, got {type(proxy).__name__}")
+    parts = urlsplit(proxy)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("proxy must start with http:// or https:// and a host")
+    return proxy
+
+
+def _redirected(request: Request, response: Response) -> Request:
+    """Give the request that a redirect asks for, if it stays within the origin.
+
+    The prompt is a secret too: it goes to no other host than the configured one.
+    """
+    target = urljoin(request.url, response.headers["location"])
+    old, new = urlsplit(request.url), urlsplit(target)
+    if (old.scheme, old.netloc) != (new.scheme, new.netloc):
+        raise ProtocolError(
+            f"the server redirects to another origin ({new.scheme}://{new.hostname or ''}), which "
+            "would be given the prompt; if that is right, set base_url to it"
+        )
+    if request.method not in ("GET", "HEAD") and response.status not in (307, 308):
+        raise ProtocolError(
+            f"the server answers a {request.method} with redirect {response.status}, which would "
+            "turn it into a GET; check base_url"
+        )
+    return Request(request.method, target, request.headers, request.body, None)
+
+
+def _query_value(value: str | int | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

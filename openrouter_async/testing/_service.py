@@ -1,0 +1,172 @@
+"""What the emulator says without a script: keys, models, the pretend model's chat, its records.
+
+The rule of this file: a request in, a reply out. It keeps the records of what was answered and
+reads the clock; it never waits and never touches a socket.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from openrouter_async.testing._answer import Answer
+from openrouter_async.testing._build import http_error, json_reply, stream_reply
+from openrouter_async.testing._catalog import model_rows
+from openrouter_async.testing._desk import BASE_PATH, ReceivedRequest
+from openrouter_async.testing._model import RefusedError, answer_to, read_request
+from openrouter_async.testing._script import Reply
+
+__all__ = ["Service"]
+
+_COMMENTS: Final = 2
+_RECORDS_MAX: Final = 10_000
+_GENERATION_HEADER: Final = "X-Generation-Id"
+
+
+class Service:
+    """Answers as OpenRouter would.
+
+    Args:
+        api_key: The only key it accepts; None accepts any key that is not empty.
+        pace: Wait between two deltas of the pretend model, in seconds.
+    """
+
+    def __init__(self, *, api_key: str | None, pace: float) -> None:
+        self._api_key = api_key
+        self._pace = pace
+        self._records: dict[str, dict[str, Any]] = {}
+        self._spent = 0.0
+
+    def before_script(self, request: ReceivedRequest) -> Reply | None:
+        """Give what is answered whatever a script says: to HEAD, and to a wrong key."""
+        if request.method == "HEAD":
+            return json_reply(b"")
+        if not request.path.startswith(f"{BASE_PATH}/"):
+            return http_error(404, "Not Found")
+        if request.method == "GET" and request.path.startswith(f"{BASE_PATH}/models"):
+            return None
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            return http_error(401, "Missing Authentication header")
+        if self._api_key is not None and key.strip() != self._api_key:
+            return http_error(401, "User not found.")
+        return None
+
+    def too_large(self, limit: int) -> Reply:
+        """Give the answer to a body that is too large; nothing can follow on the connection."""
+        reply = http_error(413, f"Request body is larger than {limit} bytes")
+        return reply.with_framing("close")
+
+    def answer(self, request: ReceivedRequest) -> Reply:
+        """Give the answer to a request that no script covers."""
+        path = request.path.removeprefix(BASE_PATH)
+        match request.method, path:
+            case "POST", "/chat/completions":
+                return self._chat(request)
+            case "GET", "/models":
+                rows = model_rows()
+                return _json({"data": rows, "total_count": len(rows), "links": {"next": None}})
+            case "GET", "/generation":
+                record = self._records.get(request.query.get("id", ""))
+                if record is None:
+                    return http_error(404, f"Generation {request.query.get('id')} not found")
+                return _json({"data": record})
+            case "GET", "/key":
+                return _json({"data": self._key(request)})
+            case _:
+                return http_error(404, "Not Found")
+
+    def left(self, reply: Reply) -> None:
+        """Note in the record of an answer that its client did not wait for the end."""
+        record = self._records.get(reply.header(_GENERATION_HEADER) or "")
+        if record is not None:
+            record["cancelled"] = True
+
+    def _chat(self, received: ReceivedRequest) -> Reply:
+        now = time.time()
+        id = f"gen-{int(now)}-{secrets.token_hex(10)}"
+        try:
+            request = read_request(received.body)
+            answer = answer_to(request, id=id, created=int(now))
+        except RefusedError as refusal:
+            return http_error(refusal.status, refusal.message)
+        streamed = request.get("stream") is True
+        self._record(answer, received, request, streamed=streamed)
+        if streamed:
+            return stream_reply(answer, comments_before=_COMMENTS, delay=self._pace)
+        return json_reply(answer.completion(), headers={_GENERATION_HEADER: id})
+
+    def _record(
+        self,
+        answer: Answer,
+        received: ReceivedRequest,
+        request: Mapping[str, Any],
+        *,
+        streamed: bool,
+    ) -> None:
+        usage = answer.usage or {}
+        details: Mapping[str, Any] = usage["completion_tokens_details"]
+        self._spent += usage["cost"]
+        while len(self._records) >= _RECORDS_MAX:
+            del self._records[next(iter(self._records))]
+        self._records[answer.id] = {
+            "id": answer.id,
+            "request_id": None,
+            "upstream_id": f"chatcmpl-{answer.id[-20:]}",
+            "model": answer.model,
+            "provider_name": answer.provider,
+            "api_type": "completions",
+            "created_at": datetime.fromtimestamp(answer.created, UTC).isoformat(),
+            "streamed": streamed,
+            "cancelled": False,
+            "finish_reason": answer.finish_reason,
+            "native_finish_reason": answer.native_finish_reason,
+            "tokens_prompt": usage["prompt_tokens"],
+            "tokens_completion": usage["completion_tokens"],
+            "native_tokens_prompt": usage["prompt_tokens"],
+            "native_tokens_completion": usage["completion_tokens"],
+            "native_tokens_reasoning": details["reasoning_tokens"],
+            "native_tokens_cached": 0,
+            "native_tokens_completion_images": details["image_tokens"],
+            "usage": usage["cost"],
+            "total_cost": usage["cost"],
+            "upstream_inference_cost": 0,
+            "cache_discount": None,
+            "is_byok": False,
+            "latency": 20,
+            "generation_time": 20 + round(self._pace * 1000 * len(answer.deltas)),
+            "origin": received.headers.get("HTTP-Referer", ""),
+            "http_referer": received.headers.get("HTTP-Referer"),
+            "user_agent": received.headers.get("User-Agent"),
+            "external_user": request.get("user"),
+            "session_id": request.get("session_id"),
+        }
+
+    def _key(self, request: ReceivedRequest) -> dict[str, Any]:
+        key = request.headers["Authorization"].partition(" ")[2].strip()
+        return {
+            "label": f"{key[:8]}...{key[-3:]}",
+            "limit": None,
+            "limit_remaining": None,
+            "limit_reset": None,
+            "usage": self._spent,
+            "usage_daily": self._spent,
+            "usage_weekly": self._spent,
+            "usage_monthly": self._spent,
+            "byok_usage": 0,
+            "is_free_tier": False,
+            "is_management_key": False,
+            "is_provisioning_key": False,
+            "include_byok_in_limit": False,
+            "expires_at": None,
+            "rate_limit": {"requests": -1, "interval": "10s"},
+        }
+
+
+def _json(value: object) -> Reply:
+    return json_reply(msgspec.json.encode(value))

@@ -1,0 +1,64 @@
+"""The two kinds of wire struct, and how one becomes plain data again.
+
+What may live here: how a struct behaves, never which fields one has.
+
+Responses are decoded leniently: every field has a default, enumerations are plain `str`, and a
+field that a struct does not name is skipped. Where a part of an answer has to go back to the
+API in a later turn (a reasoning detail, a tool call, an annotation), skipping would lose
+something, so those parts are `KeptStruct`: what they do not name is kept in `.extra`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct, field
+
+__all__ = ["KeptStruct", "WireStruct"]
+
+
+class WireStruct(Struct, omit_defaults=True, kw_only=True, gc=False):
+    """A part of an answer, with a default for every field.
+
+    Structs of an answer form trees without cycles, so the garbage collector need not see them.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the wire form as plain data; what is unset or at its default is left out."""
+        return cast("dict[str, Any]", _plain(self))
+
+    def to_json(self) -> bytes:
+        """Give the wire form as JSON bytes."""
+        return msgspec.json.encode(self.to_dict())
+
+
+class KeptStruct(WireStruct, forbid_unknown_fields=True):
+    """A part of an answer that goes back to the API, so nothing in it may be lost.
+
+    Attributes:
+        extra: Fields that the struct does not name, as they came; None where there are none.
+    """
+
+    # An unknown field makes the strict decode fail, and the lenient one fills this. No JSON
+    # key of the API looks like its wire name, so a field really named "extra" has its place.
+    extra: dict[str, Any] | None = field(default=None, name="(extra)")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Struct):
+        result: dict[str, object] = {}
+        extra: object = None
+        for info in msgspec.structs.fields(value):
+            item = getattr(value, info.name)
+            if info.encode_name.startswith("("):
+                if info.name == "extra":
+                    extra = item
+            elif item is not None and item != info.default:
+                result[info.encode_name] = _plain(item)
+        if isinstance(extra, dict):
+            result |= cast("dict[str, object]", extra)
+        return result
+    if isinstance(value, list):
+        return [_plain(item) for item in cast("list[object]", value)]
+    return value

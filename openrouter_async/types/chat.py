@@ -1,0 +1,391 @@
+"""Chat: the chunks of a stream and the completion they add up to.
+
+What may live here: wire structs of ``/chat/completions`` answers and the short spellings on
+them (`.text`, `.images`, ...). How chunks add up is in `_accumulate`, not here.
+
+Field by field this follows recorded traffic, which is wider than the API's published
+description: ``images``, ``annotations``, ``provider`` and ``native_finish_reason`` are missing
+there. Enumerations are open `str`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from ._struct import KeptStruct, WireStruct
+from .media import AudioDelta, Image, ImageURL
+from .usage import Usage
+
+__all__ = [
+    "Annotation",
+    "ChatChunk",
+    "ChatCompletion",
+    "Choice",
+    "ChunkChoice",
+    "ContentPart",
+    "Delta",
+    "ErrorBody",
+    "FileAnnotation",
+    "FunctionCall",
+    "FunctionCallDelta",
+    "Logprobs",
+    "Message",
+    "ReasoningDetail",
+    "TokenLogprob",
+    "ToolCall",
+    "ToolCallDelta",
+    "TopLogprob",
+    "URLCitation",
+]
+
+
+class ErrorBody(KeptStruct):
+    """The ``error`` object of a body, a chunk or a choice.
+
+    Only `message` is reliably there. `code` has been seen as a number, a string and null.
+    """
+
+    code: int | str | None = None
+    message: str | None = None
+    metadata: dict[str, Any] | None = None
+    type: str | None = None
+    param: str | None = None
+    error_type: str | None = None
+    http_status: int | None = None
+    availability: dict[str, Any] | None = None
+
+    @classmethod
+    def from_text(cls, text: str) -> ErrorBody:
+        """Take an ``error`` that is a bare string, as some servers of the dialect send it."""
+        return cls(message=text)
+
+
+class ContentPart(KeptStruct):
+    """One part of a content that is a list, as Mistral's reasoning models send it."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: list[ContentPart] | str | None = None
+    image_url: ImageURL | None = None
+
+
+class ReasoningDetail(KeptStruct):
+    """One block of reasoning, to be sent back unchanged in a tool loop.
+
+    Attributes:
+        type: ``reasoning.text``, ``reasoning.summary``, ``reasoning.encrypted``,
+            ``reasoning.server_tool_call`` or a kind not known yet.
+        signature: Proof of authorship of a text block; often comes last and by itself.
+        format: Whose rules the block follows, such as ``anthropic-claude-v1``.
+        index: Which block of the answer this is, or is a piece of.
+    """
+
+    type: str = ""
+    text: str | None = None
+    summary: str | None = None
+    data: str | None = None
+    signature: str | None = None
+    id: str | None = None
+    format: str | None = None
+    index: int | None = None
+    tool_name: str | None = None
+    arguments: str | None = None
+    result: str | None = None
+    tool_call_id: str | None = None
+
+
+class FunctionCallDelta(KeptStruct):
+    """The new part of a function call."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCallDelta(KeptStruct):
+    """The new part of a tool call; any field may be missing, null or repeated."""
+
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: FunctionCallDelta | None = None
+
+
+class FunctionCall(KeptStruct):
+    """The function of a tool call; `arguments` is JSON text as the model wrote it."""
+
+    name: str = ""
+    arguments: str = ""
+
+
+class ToolCall(KeptStruct):
+    """A whole tool call."""
+
+    id: str = ""
+    type: str = "function"
+    function: FunctionCall = field(default_factory=FunctionCall)
+    index: int | None = None
+
+
+class URLCitation(KeptStruct):
+    """A web page that the answer rests on; the indices count characters of the answer."""
+
+    url: str = ""
+    title: str | None = None
+    content: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+class FileAnnotation(KeptStruct):
+    """A parsed document; sent back, the document need not be parsed again."""
+
+    hash: str = ""
+    name: str | None = None
+    content: list[ContentPart] | None = None
+
+
+class Annotation(KeptStruct):
+    """A citation or a parsed file, by `type`; unknown kinds are kept in `.extra`."""
+
+    type: str = ""
+    url_citation: URLCitation | None = None
+    file: FileAnnotation | None = None
+
+
+class TopLogprob(WireStruct):
+    """One alternative to a token."""
+
+    token: str = ""
+    logprob: float | None = None
+    bytes: list[int] | None = None
+
+
+class TokenLogprob(WireStruct):
+    """A token of the answer with its logarithmic probability."""
+
+    token: str = ""
+    logprob: float | None = None
+    bytes: list[int] | None = None
+    top_logprobs: list[TopLogprob] | None = None
+
+
+class Logprobs(WireStruct):
+    """Logarithmic probabilities, in the chat form and in the older parallel-lists form."""
+
+    content: list[TokenLogprob] | None = None
+    refusal: list[TokenLogprob] | None = None
+    reasoning_content: list[TokenLogprob] | None = None
+    tokens: list[str] | None = None
+    token_logprobs: list[float | None] | None = None
+    top_logprobs: list[dict[str, float] | None] | None = None
+    text_offset: list[int] | None = None
+
+
+class Delta(WireStruct):
+    """The new part of one choice.
+
+    `role` and an empty `content` repeat on nearly every chunk. The text of `reasoning` stands
+    in `reasoning_details` of the same chunk once more.
+    """
+
+    role: str | None = None
+    content: str | list[ContentPart] | None = None
+    reasoning: str | None = None
+    reasoning_details: list[ReasoningDetail] | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+    images: list[Image] | None = None
+    annotations: list[Annotation] | None = None
+    audio: AudioDelta | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+
+
+class ChunkChoice(WireStruct):
+    """What one chunk says of one choice."""
+
+    index: int = 0
+    delta: Delta = field(default_factory=Delta)
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+    error: ErrorBody | None = None
+
+
+class ChatChunk(WireStruct):
+    """One decoded chunk of a chat stream.
+
+    Attributes:
+        id: The generation id, ``gen-...``.
+        created: Seconds since the epoch.
+        provider: Display name of the provider that answers.
+        usage: Tokens and cost, usually on the last chunk only.
+        openrouter_metadata: How the request was routed, where that was asked for.
+        raw: The chunk's JSON exactly as it came; whatever no field names is in here.
+    """
+
+    id: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    object: str | None = None
+    created: int | None = None
+    choices: list[ChunkChoice] = field(default_factory=list[ChunkChoice])
+    usage: Usage | None = None
+    error: ErrorBody | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    openrouter_metadata: dict[str, Any] | None = None
+    debug: dict[str, Any] | None = None
+    raw: bytes = field(default=b"", name="(raw)")
+
+    @property
+    def text(self) -> str:
+        """The new text of the first choice; empty where there is none."""
+        for choice in self.choices:
+            if choice.index == 0:
+                return text_of(choice.delta.content)
+        return ""
+
+    @property
+    def reasoning(self) -> str:
+        """The new reasoning of the first choice; empty where there is none."""
+        for choice in self.choices:
+            if choice.index == 0:
+                return reasoning_of(choice.delta)
+        return ""
+
+    @property
+    def images(self) -> list[Image]:
+        """The new images of the first choice."""
+        return next((c.delta.images or [] for c in self.choices if c.index == 0), [])
+
+    @property
+    def tool_calls(self) -> list[ToolCallDelta]:
+        """The new parts of tool calls of the first choice."""
+        return next((c.delta.tool_calls or [] for c in self.choices if c.index == 0), [])
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first choice ended, where this chunk says so."""
+        return next((c.finish_reason for c in self.choices if c.index == 0), None)
+
+
+class Message(KeptStruct):
+    """What the model said, whole.
+
+    Attributes:
+        tool_calls: Calls that are complete and can be run.
+        open_tool_calls: Calls that were cut off before their arguments were complete; only a
+            partial has them, they never go over the wire, and they must not be run.
+    """
+
+    role: str = "assistant"
+    content: str | list[ContentPart] | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    reasoning_details: list[ReasoningDetail] | None = None
+    tool_calls: list[ToolCall] | None = None
+    images: list[Image] | None = None
+    annotations: list[Annotation] | None = None
+    audio: AudioDelta | None = None
+    open_tool_calls: list[ToolCall] | None = field(default=None, name="(open_tool_calls)")
+
+
+class Choice(WireStruct):
+    """One whole answer.
+
+    Attributes:
+        error: A failure of the provider after a part of the answer was made.
+    """
+
+    index: int = 0
+    message: Message = field(default_factory=Message)
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+    error: ErrorBody | None = None
+
+
+class ChatCompletion(WireStruct):
+    """A whole answer, or, as the `partial` of a stream, what had arrived of it.
+
+    `text`, `reasoning`, `images`, `tool_calls`, `annotations` and `finish_reason` are those of
+    the first choice.
+    """
+
+    id: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    object: str | None = None
+    created: int | None = None
+    choices: list[Choice] = field(default_factory=list[Choice])
+    usage: Usage | None = None
+    error: ErrorBody | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    openrouter_metadata: dict[str, Any] | None = None
+
+    @property
+    def message(self) -> Message:
+        """The first choice's message; an empty one where there is no choice."""
+        return self.choices[0].message if self.choices else Message()
+
+    @property
+    def text(self) -> str:
+        """The answer's text; empty where there is none."""
+        return text_of(self.message.content)
+
+    @property
+    def reasoning(self) -> str:
+        """The answer's reasoning as text; empty where there is none."""
+        return self.message.reasoning or ""
+
+    @property
+    def images(self) -> list[Image]:
+        """The answer's images, each once, in order."""
+        return self.message.images or []
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The calls that the model asks for and that can be run."""
+        return self.message.tool_calls or []
+
+    @property
+    def annotations(self) -> list[Annotation]:
+        """Citations and parsed files, in order."""
+        return self.message.annotations or []
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the answer ended: ``stop``, ``length``, ``tool_calls``, ... or None."""
+        return self.choices[0].finish_reason if self.choices else None
+
+    @property
+    def cost(self) -> float | None:
+        """USD charged; None where the server did not say."""
+        return self.usage.cost if self.usage is not None else None
+
+
+def text_of(content: str | list[ContentPart] | None) -> str:
+    """Give the text of a content, of whichever form."""
+    if isinstance(content, list):
+        return "".join(part.text or "" for part in content if part.thinking is None)
+    return content or ""
+
+
+def reasoning_of(delta: Delta) -> str:
+    """Give the reasoning text of a delta, under whichever of its three names it came."""
+    if delta.reasoning:
+        return delta.reasoning
+    if delta.reasoning_content:
+        return delta.reasoning_content
+    if isinstance(delta.content, list):
+        return "".join(_thinking_of(part) for part in delta.content)
+    return ""
+
+
+def _thinking_of(part: ContentPart) -> str:
+    if isinstance(part.thinking, list):
+        return text_of(part.thinking)
+    return part.thinking or ""

@@ -1,0 +1,67 @@
+"""What an answer cost.
+
+What may live here: token counts and money as the API reports them; nothing is reckoned.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._struct import WireStruct
+
+__all__ = ["CompletionTokensDetails", "CostDetails", "PromptTokensDetails", "Usage"]
+
+
+class PromptTokensDetails(WireStruct):
+    """Where the prompt's tokens went; every count is a part of `Usage.prompt_tokens`."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
+    video_tokens: int | None = None
+    file_tokens: int | None = None
+
+
+class CompletionTokensDetails(WireStruct):
+    """Where the answer's tokens went.
+
+    `reasoning_tokens` has been seen larger than `Usage.completion_tokens`.
+    """
+
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
+
+
+class CostDetails(WireStruct):
+    """The provider's own price, in USD."""
+
+    upstream_inference_cost: float | None = None
+    upstream_inference_prompt_cost: float | None = None
+    upstream_inference_completions_cost: float | None = None
+
+
+class Usage(WireStruct):
+    """Tokens and money of one answer, from its last chunks.
+
+    Attributes:
+        prompt_tokens: Tokens of the request, counted by the model's own tokenizer.
+        completion_tokens: Tokens of the answer.
+        total_tokens: Their sum.
+        cost: USD charged by OpenRouter; None where the server does not say (never a guess).
+        is_byok: Whether the provider was paid with the user's own provider key.
+        server_tool_use_details: Counters of tools that OpenRouter ran.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    cost: float | None = None
+    is_byok: bool | None = None
+    prompt_tokens_details: PromptTokensDetails | None = None
+    completion_tokens_details: CompletionTokensDetails | None = None
+    cost_details: CostDetails | None = None
+    server_tool_use_details: dict[str, Any] | None = None
+    server_tool_use: dict[str, Any] | None = None
