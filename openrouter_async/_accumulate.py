@@ -241,7 +241,7 @@ class _ChoiceSoFar:
         """Take one delta; tell whether it said something."""
         content = delta.content
         if content:
-            self._text.append(content if content.__class__ is str else text_of(content))
+            self._text.append(content if isinstance(content, str) else text_of(content))
         if self._role is None:
             self._role = delta.role
         # One test for the many chunks that carry text and nothing else.

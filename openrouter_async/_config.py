@@ -80,8 +80,8 @@ class Limits(Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             unit = "seconds" if name in ("keepalive", "dns_ttl") else "a whole number"
             value: object = getattr(self, name)
-            if unit == "a whole number" and (not isinstance(value, int) or isinstance(value, bool)):
-                raise TypeError(f"Limits.{name} must be {unit}, got {value!r}")
+            if unit == "a whole number":
+                _check_whole(f"Limits.{name}", value)
             _check_number(f"Limits.{name}", value, unit)
 
 
@@ -111,11 +111,14 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     retry_unknown: bool = False
 
     def __post_init__(self) -> None:
-        attempts: object = self.max_attempts
-        if not isinstance(attempts, int) or isinstance(attempts, bool):
-            raise TypeError(f"RetryPolicy.max_attempts must be a whole number, got {attempts!r}")
+        _check_whole("RetryPolicy.max_attempts", self.max_attempts)
         for name in ("max_attempts", "first_delay", "max_delay", "max_wait"):
             _check_number(f"RetryPolicy.{name}", getattr(self, name), "seconds")
+
+
+def _check_whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
 
 
 def _check_number(name: str, value: object, unit: str) -> None:

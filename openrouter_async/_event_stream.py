@@ -18,6 +18,9 @@ How the ending is told:
 | no | no | ``truncated``, which raises |
 """
 
+# Cursors are a part of the stream that hands them out.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import re
@@ -209,7 +212,7 @@ class EventStream(Generic[T]):
         except OpenRouterError as error:
             raise self._failed(error) from error.__cause__
         except (TimeoutError, ResponseClosed):
-            if self._state is not _State.LEFT:
+            if self.ending != "left":
                 raise
             raise RuntimeError("this stream was closed while it was being started") from None
         except BaseException:
@@ -295,7 +298,7 @@ class EventStream(Generic[T]):
                     found = self._take(data)
                     if found is not None:
                         return found
-                    if self._state is not _State.OPEN:
+                    if self._response is None:
                         break
                 else:
                     await self._fill()

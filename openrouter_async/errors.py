@@ -399,7 +399,8 @@ _STATUS_BY_NAME: Final = {
 def _in_stream(kind: type[APIStatusError]) -> type[StreamAPIError]:
     # The class's retryable and billed must be the status's, so the status comes first.
     name = f"Stream{kind.__name__}"
-    made = type(name, (kind, StreamAPIError), {"__module__": __name__, "__doc__": kind.__doc__})
+    bases = cast("tuple[type, ...]", (kind, StreamAPIError))
+    made = type(name, bases, {"__module__": __name__, "__doc__": kind.__doc__})
     globals()[name] = made  # where pickle looks for it
     return cast("type[StreamAPIError]", made)
 
@@ -574,8 +575,11 @@ def _retry_after(
     otherwise: float | None,
 ) -> float | None:
     """Give the seconds to wait, from wherever the API names them, headers first."""
-    inner = (metadata or {}).get("headers")
-    for source in (headers, cast("Mapping[str, object]", inner) if isinstance(inner, dict) else {}):
+    inner: object = (metadata or {}).get("headers")
+    sources: list[Mapping[str, object]] = [headers]
+    if isinstance(inner, dict):
+        sources.append(cast("Mapping[str, object]", inner))
+    for source in sources:
         folded = {str(name).lower(): str(value) for name, value in source.items()}
         milliseconds = _number(folded.get("retry-after-ms"))
         if milliseconds is not None:

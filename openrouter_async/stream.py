@@ -4,6 +4,9 @@ The rule of this file: it decodes chunks, finds the errors in them and gathers t
 stream starts, reads, ends and is left is the business of `EventStream`.
 """
 
+# Cursors are a part of the stream that hands them out.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Generator

@@ -66,15 +66,13 @@ def chat_body(
 
 def checked_messages(messages: str | Sequence[MessageParam]) -> list[dict[str, Any]]:
     """Give the messages in their wire form, or say what is wrong with which."""
-    given: object = messages
+    given = cast("object", messages)  # the annotation promises what is checked here
     if isinstance(given, str):
         if not given:
             raise ValueError("messages must not be empty")
         return [{"role": "user", "content": given}]
     if isinstance(given, Mapping | bytes | bytearray | Struct) or not isinstance(given, Sequence):
-        raise TypeError(
-            f"messages must be a str or a sequence of messages, got {type(given).__name__}"
-        )
+        raise TypeError(f"messages must be a str or a sequence of messages, got {_kind(messages)}")
     items = cast("Sequence[object]", given)
     if not items:
         raise ValueError("messages must not be empty")
@@ -118,6 +116,10 @@ def _checked_part(part: object, place: str) -> object:
     if not isinstance(kind, str):
         raise ValueError(f"{place}.type must say what the part is, such as 'text'; got {kind!r}")
     return cast("object", part)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def _refuse_unknown(params: Mapping[str, Any]) -> None:

@@ -45,7 +45,7 @@ def decode_leniently(data: bytes, kind: type[T]) -> T:
         raise NotAnObjectError(f"no JSON: {error}") from None
     if not isinstance(value, dict):
         raise NotAnObjectError(f"JSON of type {type(value).__name__} instead of an object")
-    return fit(cast("dict[str, Any]", _mend_text(value)), kind)
+    return fit(cast("dict[str, Any]", _mend_text(cast("object", value))), kind)
 
 
 def fit(value: dict[str, Any], kind: type[T]) -> T:

@@ -258,12 +258,14 @@ class ChatChunk(WireStruct):
     @property
     def images(self) -> list[Image]:
         """The new images of the first choice."""
-        return next((c.delta.images or [] for c in self.choices if c.index == 0), [])
+        return next((c.delta.images or [] for c in self.choices if c.index == 0), list[Image]())
 
     @property
     def tool_calls(self) -> list[ToolCallDelta]:
         """The new parts of tool calls of the first choice."""
-        return next((c.delta.tool_calls or [] for c in self.choices if c.index == 0), [])
+        return next(
+            (c.delta.tool_calls or [] for c in self.choices if c.index == 0), list[ToolCallDelta]()
+        )
 
     @property
     def finish_reason(self) -> str | None:
