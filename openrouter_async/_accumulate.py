@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import copy
 import json
 from typing import Final
 
@@ -106,7 +107,15 @@ class Outline:
                 self._finish(choice)
             if choice.error is not None:
                 self.failed = choice.error
-        if self.id is None or self.provider is None or chunk.usage is not None:
+        if (
+            self.id is None
+            or self.model is None
+            or self.provider is None
+            or chunk.usage is not None
+            or (self.service_tier is None and chunk.service_tier is not None)
+            or (self.system_fingerprint is None and chunk.system_fingerprint is not None)
+            or chunk.openrouter_metadata is not None
+        ):
             self._identify(chunk)
 
     def completion(self, *, ended: bool) -> ChatCompletion | None:
@@ -135,30 +144,67 @@ class Outline:
 class Accumulator(Outline):
     """Gathers the whole answer."""
 
-    __slots__ = ("_choices", "_first")
+    __slots__ = ("_choices", "_first_text", "_is_first_open")
 
     def __init__(self) -> None:
         super().__init__()
-        self._first = _ChoiceSoFar(0)  # nearly every chunk is of this one
-        self._choices: dict[int, _ChoiceSoFar] = {0: self._first}
+        first = _ChoiceSoFar(0)  # nearly every chunk is of this one
+        self._choices: dict[int, _ChoiceSoFar] = {0: first}
+        self._first_text = first.text
+        self._is_first_open = False
 
     def add(self, chunk: ChatChunk) -> None:
         """Take one chunk."""
         for choice in chunk.choices:
-            index = choice.index
-            if index not in self._finish_reasons:
-                self._finish_reasons[index] = None
-            gathered = self._first if index == 0 else self._choice(index)
-            if gathered.add(choice.delta):
-                self.deltas += 1
-            if choice.logprobs is not None:
-                gathered.add_logprobs(choice.logprobs)
+            delta = choice.delta
+            content = delta.content
+            # One test for the many chunks that carry text of the first choice and nothing else.
+            if (
+                content.__class__ is str
+                and choice.index == 0
+                and delta.reasoning is None
+                and delta.tool_calls is None
+                and delta.reasoning_details is None
+                and delta.images is None
+                and delta.annotations is None
+                and delta.audio is None
+                and delta.refusal is None
+                and delta.reasoning_content is None
+                and choice.logprobs is None
+                and self._is_first_open
+            ):
+                if content:
+                    self._first_text.append(content)
+                    self.deltas += 1
+            else:
+                self._add_any(choice)
             if choice.finish_reason is not None:
                 self._finish(choice)
             if choice.error is not None:
                 self.failed = choice.error
-        if self.id is None or self.provider is None or chunk.usage is not None:
+        if (
+            self.id is None
+            or self.model is None
+            or self.provider is None
+            or chunk.usage is not None
+            or (self.service_tier is None and chunk.service_tier is not None)
+            or (self.system_fingerprint is None and chunk.system_fingerprint is not None)
+            or chunk.openrouter_metadata is not None
+        ):
             self._identify(chunk)
+
+    def _add_any(self, choice: ChunkChoice) -> None:
+        index = choice.index
+        if index not in self._finish_reasons:
+            self._finish_reasons[index] = None
+            self._is_first_open = self._is_first_open or index == 0
+        gathered = self._choices.get(index)
+        if gathered is None:
+            gathered = self._choices[index] = _ChoiceSoFar(index)
+        if gathered.add(choice.delta):
+            self.deltas += 1
+        if choice.logprobs is not None:
+            gathered.add_logprobs(choice.logprobs)
 
     def completion(self, *, ended: bool) -> ChatCompletion:
         """Give what has been gathered.
@@ -174,7 +220,10 @@ class Accumulator(Outline):
             created=self.created,
             choices=[
                 self._choices[index].build(
-                    reason, self.native_finish_reasons.get(index), ended or reason is not None
+                    reason,
+                    self.native_finish_reasons.get(index),
+                    # An answer that broke off is not over, though the error is its reason.
+                    ended or reason not in (None, "error"),
                 )
                 for index, reason in sorted(self._finish_reasons.items())
                 if index in self._choices
@@ -184,12 +233,6 @@ class Accumulator(Outline):
             service_tier=self.service_tier,
             openrouter_metadata=self.openrouter_metadata,
         )
-
-    def _choice(self, index: int) -> _ChoiceSoFar:
-        gathered = self._choices.get(index)
-        if gathered is None:
-            gathered = self._choices[index] = _ChoiceSoFar(index)
-        return gathered
 
 
 def says_something(delta: Delta) -> bool:
@@ -220,14 +263,14 @@ class _ChoiceSoFar:
         "_reasoning_details",
         "_refusal",
         "_role",
-        "_text",
         "_tool_calls",
+        "text",
     )
 
     def __init__(self, index: int) -> None:
         self._index = index
         self._role: str | None = None
-        self._text: list[str] = []
+        self.text: list[str] = []
         self._reasoning: list[str] = []
         self._reasoning_details: _Reasoning | None = None
         self._tool_calls: _ToolCalls | None = None
@@ -241,25 +284,9 @@ class _ChoiceSoFar:
         """Take one delta; tell whether it said something."""
         content = delta.content
         if content:
-            self._text.append(content if isinstance(content, str) else text_of(content))
+            self.text.append(content if isinstance(content, str) else text_of(content))
         if self._role is None:
             self._role = delta.role
-        # One test for the many chunks that carry text and nothing else.
-        if (
-            delta.reasoning is None
-            and delta.tool_calls is None
-            and delta.reasoning_details is None
-            and delta.images is None
-            and delta.annotations is None
-            and delta.audio is None
-            and delta.refusal is None
-            and delta.reasoning_content is None
-            and content.__class__ is not list
-        ):
-            return bool(content)
-        return self._add_rest(delta) or bool(content)
-
-    def _add_rest(self, delta: Delta) -> bool:
         reasoning = reasoning_of(delta)
         if reasoning:
             self._reasoning.append(reasoning)
@@ -284,7 +311,8 @@ class _ChoiceSoFar:
         if delta.refusal:
             self._refusal.append(delta.refusal)
         return bool(
-            reasoning
+            content
+            or reasoning
             or delta.reasoning_details
             or delta.tool_calls
             or delta.images
@@ -298,15 +326,18 @@ class _ChoiceSoFar:
         if self._logprobs is None:
             self._logprobs = Logprobs()
         for name in logprobs.__struct_fields__:
-            new = getattr(logprobs, name)
-            if new is not None:
-                setattr(self._logprobs, name, [*(getattr(self._logprobs, name) or ()), *new])
+            new: list[object] | None = getattr(logprobs, name)
+            known: list[object] | None = getattr(self._logprobs, name)
+            if new is not None and known is None:
+                setattr(self._logprobs, name, list(new))
+            elif new is not None and known is not None:
+                known.extend(new)
 
     def build(self, reason: str | None, native: str | None, ended: bool) -> Choice:
         """Give the choice so far."""
         calls, open_calls = self._tool_calls.build(ended) if self._tool_calls else ([], [])
         details = self._reasoning_details
-        text = "".join(self._text)
+        text = "".join(self.text)
         message = Message(
             role=self._role or "assistant",
             content=text if text or not (calls or open_calls) else None,
@@ -325,7 +356,7 @@ class _ChoiceSoFar:
             message=message,
             finish_reason=reason,
             native_finish_reason=native,
-            logprobs=self._logprobs,
+            logprobs=copy.deepcopy(self._logprobs),
         )
 
 
@@ -400,8 +431,8 @@ class _ToolCalls:
     """Tool calls from their pieces.
 
     A piece belongs to the call of its index; without an index to the call of its id; without
-    either to the last call. A new id, or a new name without an index, opens a new call even
-    where the provider reuses an index.
+    either to the last call. A piece with a name opens a new call even where the provider reuses
+    an index or an id, if the name or the id is another one, or if the call has no id and is whole.
     """
 
     __slots__ = ("_by_index", "_calls")
@@ -426,17 +457,18 @@ class _ToolCalls:
 
     def _call_of(self, piece: ToolCallDelta, name: str) -> _CallSoFar:
         index = piece.index
+        last = self._calls[-1] if self._calls else None
         if index is not None:
             call = self._by_index.get(index)
+            if call is None and last is not None and last.index is None and not (piece.id or name):
+                call = last  # an index that comes late
         elif piece.id:
-            call = next((c for c in self._calls if c.id == piece.id), None)
-            if call is None and self._calls and not name and not self._calls[-1].id:
-                call = self._calls[-1]  # an id that comes late
+            call = next((c for c in reversed(self._calls) if c.id == piece.id), None)
+            if call is None and last is not None and not name and not last.id:
+                call = last  # an id that comes late
         else:
-            call = self._calls[-1] if self._calls else None
-            if call is not None and name and call.name and (name != call.name or call.arguments):
-                call = None
-        if call is None or (name and _differ(call.id, piece.id)):
+            call = last
+        if call is None or (name and _is_another(call, piece, name)):
             call = _CallSoFar(index)
             self._calls.append(call)
             if index is not None:
@@ -456,9 +488,9 @@ class _ToolCalls:
             arguments = "".join(call.arguments)
             is_whole = ended or _is_json_object(arguments)
             identifier = call.id
-            if not identifier or identifier in taken:
+            while not identifier or identifier in taken:
                 # The next turn's tool messages refer to calls by id, so each needs its own.
-                identifier = f"{call.id or 'call'}_{position}"
+                identifier = f"{identifier or 'call'}_{position}"
             taken.add(identifier)
             (whole if is_whole else cut).append(
                 ToolCall(
@@ -473,6 +505,13 @@ class _ToolCalls:
                 )
             )
         return whole, cut
+
+
+def _is_another(call: _CallSoFar, piece: ToolCallDelta, name: str) -> bool:
+    if _differ(call.id, piece.id) or _differ(call.name, name):
+        return True
+    new = piece.function.arguments if piece.function is not None else None
+    return bool(new) and not call.id and _is_json_object("".join(call.arguments))
 
 
 def _is_json_object(text: str) -> bool:

@@ -112,8 +112,12 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _check_whole("RetryPolicy.max_attempts", self.max_attempts)
-        for name in ("max_attempts", "first_delay", "max_delay", "max_wait"):
+        _check_number("RetryPolicy.max_attempts", self.max_attempts, "tries")
+        for name in ("first_delay", "max_delay", "max_wait"):
             _check_number(f"RetryPolicy.{name}", getattr(self, name), "seconds")
+        unknown: object = self.retry_unknown
+        if not isinstance(unknown, bool):
+            raise TypeError(f"RetryPolicy.retry_unknown must be a bool, got {unknown!r}")
 
 
 def _check_whole(name: str, value: object) -> None:
@@ -178,8 +182,9 @@ def checked_base_url(url: object) -> str:
     """
     if not isinstance(url, str):
         raise TypeError(f"base_url must be a str, got {type(url).__name__}")
+    url = url.strip()
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         raise ValueError(f"base_url is no URL: {error}") from None
@@ -187,9 +192,11 @@ def checked_base_url(url: object) -> str:
         raise ValueError("base_url must not hold credentials; give the key as api_key")
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise ValueError(f"base_url must start with http:// or https:// and a host, got {url!r}")
+    if any(character <= " " or character == "\x7f" for character in url):
+        raise ValueError(f"base_url must hold no space and no control character, got {url!r}")
     if parts.query or parts.fragment:
         raise ValueError(f"base_url must have no query and no fragment, got {url!r}")
-    return url.strip().rstrip("/")
+    return url.rstrip("/")
 
 
 def from_environment(name: str) -> str | None:

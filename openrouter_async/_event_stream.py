@@ -272,7 +272,9 @@ class EventStream(Generic[T]):
 
     # Reading.
 
-    async def _step(self) -> T:
+    async def _step(self, _cursor: object = None) -> T:
+        # The cursor is held while its step is awaited: in `await anext(aiter(stream))` nobody
+        # else does, and dropping it is leaving.
         try:
             for data in self._events:
                 item = self._take(data)
@@ -311,6 +313,7 @@ class EventStream(Generic[T]):
         self._reset()
         self._decoder = SSEDecoder(self._limits.max_event_size)
         self._events = _NO_EVENTS
+        self._first = None
         self._opening_bytes = b""
         self._response = response
         self.status = response.status
@@ -551,22 +554,22 @@ class Cursor(Leaving, Generic[T]):
         return self
 
     def __anext__(self) -> Coroutine[Any, Any, T]:
-        return self._stream._step()
+        return self._stream._step(self)
 
 
 class RawCursor(Leaving):
     """Iterates the bytes of a stream as they came, in whole events.
 
-    The ending is told without decoding: ``[DONE]`` by its line, a finish reason by its key in
-    the last bytes. Inside JSON text both would be escaped, so neither can be forged by a model.
+    The ending is told without decoding: ``[DONE]`` by its line, a finish reason by its key.
+    Inside JSON text both would be escaped, so neither can be forged by a model.
     """
 
-    __slots__ = ("_held", "_tail")
+    __slots__ = ("_finished", "_held")
 
     def __init__(self, stream: EventStream[Any]) -> None:
         super().__init__(stream)
         self._held: list[bytes] = []
-        self._tail = b""
+        self._finished = False
 
     def __aiter__(self) -> Self:
         return self
@@ -600,24 +603,26 @@ class RawCursor(Leaving):
         stream = self._stream
         if b"data" in frames:
             stream.deltas += 1
-            self._tail = frames[-_KEPT_TAIL:]
-            if b"[DONE]" in self._tail and _SENTINEL.search(self._tail):
+            # The reason may have come reads ago: usage and citations come behind it.
+            self._finished = self._finished or _FINISH.search(frames) is not None
+            tail = frames[-_SENTINEL_TAIL:]
+            if b"[DONE]" in tail and _SENTINEL.search(tail):
                 self._end("complete", "complete_no_reason")
         return frames
 
     def _at_end_of_body(self) -> bytes:
-        if _FINISH.search(self._tail):
+        if self._finished:
             self._end("complete_no_sentinel", "complete_no_sentinel")
         else:
             self._stream._at_end_of_body()
         return b""
 
     def _end(self, finished: Ending, otherwise: Ending) -> None:
-        ending = finished if _FINISH.search(self._tail) else otherwise
+        ending = finished if self._finished else otherwise
         self._stream._end_as(_State.ENDED, ending)
 
 
-_KEPT_TAIL: Final = 2**14
+_SENTINEL_TAIL: Final = 2**10
 _SENTINEL: Final = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][\r\n]")
 _FINISH: Final = re.compile(rb'"(?:finish_reason|stop_reason)"\s*:\s*"')
 

@@ -58,7 +58,7 @@ def delay_before_retry(
             return None
     elif failure == "started" or not error.retryable:
         return None
-    ceiling = min(policy.max_delay, policy.first_delay * 2.0 ** (attempt - 1))
+    ceiling = min(policy.max_delay, policy.first_delay * 2.0 ** min(attempt - 1, 60))
     delay = ceiling * jitter()
     if isinstance(error, APIStatusError) and error.retry_after is not None:
         # The server's word is a floor; the jitter comes on top so that not all wake at once.

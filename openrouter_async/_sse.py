@@ -26,6 +26,8 @@ __all__ = ["EventTooLargeError", "NamedEvent", "SSEDecoder", "encode_comment", "
 
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_FEED: Final = 10
+_RETRY_DIGITS: Final = 18
+"""Python refuses to read a number of thousands of digits, and no wait is that long."""
 
 DEFAULT_MAX_EVENT_SIZE: Final = 64 * 2**20
 """64 MiB: an 8K image as base64 PNG fits; a server that never ends an event does not."""
@@ -37,7 +39,8 @@ class NamedEvent(bytes):
     name: str
     id: str
 
-    def __new__(cls, data: bytes, name: str, id: str = "") -> Self:
+    # Every argument but the data has a default: that is how pickle makes a bytes again.
+    def __new__(cls, data: bytes, name: str = "message", id: str = "") -> Self:
         event = super().__new__(cls, data)
         event.name = name
         event.id = id
@@ -65,7 +68,7 @@ class SSEDecoder:
         max_event_size: Bytes that one event (or one line of it) may have.
 
     Attributes:
-        last_event_id: The last ``id:`` seen, as the standard keeps it.
+        last_event_id: The last ``id:`` whose event has ended, as the standard keeps it.
         retry: The last ``retry:`` seen, in milliseconds.
     """
 
@@ -74,6 +77,8 @@ class SSEDecoder:
         "_data",
         "_held",
         "_held_size",
+        "_id",
+        "_is_plain",
         "_max",
         "_name",
         "_size",
@@ -89,8 +94,10 @@ class SSEDecoder:
         self._data: list[bytes] = []  # the data lines of the event that is not finished yet
         self._size = 0
         self._name = ""
+        self._id = ""  # becomes `last_event_id` with the next blank line
         self._at_start = True  # a byte order mark may still come
         self._skip_line_feed = False  # the last read ended in CR, which may be half a CRLF
+        self._is_plain = False  # nothing is pending: a whole read may be one run
         self.last_event_id = ""
         self.retry: int | None = None
 
@@ -105,7 +112,12 @@ class SSEDecoder:
         Raises:
             EventTooLargeError: An event outgrew `max_event_size`. Anything else is a bug.
         """
-        events: list[bytes] = []
+        if self._is_plain and data.endswith(b"\n\n") and data.startswith(b"data: "):
+            run = data[6:-2]
+            events = run.split(b"\n\ndata: ")
+            if self._is_run(run, events):
+                return events
+        events = []
         if self._at_start:
             data = self._without_byte_order_mark(data)
         position = 0
@@ -121,6 +133,15 @@ class SSEDecoder:
         # general path knows would scan the rest each time.
         position = self._feed_run(data, position, events)
         self._feed_lines(data, position, events, to_run=False)
+        self._is_plain = not (
+            self._held
+            or self._data
+            or self._name
+            or self._at_start
+            or self._skip_line_feed
+            or self._id
+            or self.last_event_id
+        )
         return events
 
     def _without_byte_order_mark(self, data: bytes) -> bytes:
@@ -137,20 +158,25 @@ class SSEDecoder:
 
     def _feed_run(self, data: bytes, start: int, events: list[bytes]) -> int:
         """The fast path: take a run of plain events; give where it ended, or `start`."""
-        if self.last_event_id or not data.startswith(b"data: ", start):
+        if self._id or self.last_event_id or not data.startswith(b"data: ", start):
             return start
         end = data.rfind(b"\n\n", start)
         if end < 0:
             return start
         run = data[start + 6 : end]
         parts = run.split(b"\n\ndata: ")
-        # Any other line end in the run belongs to framing that only the general path knows.
-        if run.count(b"\n") != 2 * (len(parts) - 1) or b"\r" in run:
+        if not self._is_run(run, parts):
             return start
-        if len(run) > self._max and max(map(len, parts)) > self._max:
-            raise EventTooLargeError(self._max)
         events += parts
         return end + 2
+
+    def _is_run(self, run: bytes, parts: list[bytes]) -> bool:
+        # Any other line end in the run belongs to framing that only the general path knows.
+        if run.count(b"\n") != 2 * (len(parts) - 1) or b"\r" in run:
+            return False
+        if len(run) > self._max and max(map(len, parts)) > self._max:
+            raise EventTooLargeError(self._max)
+        return True
 
     def _feed_lines(self, data: bytes, position: int, events: list[bytes], *, to_run: bool) -> int:
         """The general path: take line after line; give where it stopped.
@@ -197,11 +223,16 @@ class SSEDecoder:
     def _hold(self, fragment: bytes) -> None:
         self._held.append(fragment)
         self._held_size += len(fragment)
-        if self._held_size + self._size > self._max + 6:  # `data: ` is not part of the event
+        self._check_line(self._held_size)
+
+    def _check_line(self, size: int) -> None:
+        # Of every line, also of one that came in one piece: the limit must not depend on reads.
+        if size > self._max + 6:  # `data: ` is not part of the event
             raise EventTooLargeError(self._max)
 
     def _finish_line(self, end: bytes) -> bytes:
         if not self._held:
+            self._check_line(len(end))
             return end
         self._hold(end)
         line = b"".join(self._held)
@@ -225,11 +256,12 @@ class SSEDecoder:
         elif field == b"event":
             self._name = value.decode("utf-8", "replace")
         elif field == b"id" and b"\0" not in value:
-            self.last_event_id = value.decode("utf-8", "replace")
-        elif field == b"retry" and value.isdigit():
+            self._id = value.decode("utf-8", "replace")
+        elif field == b"retry" and value.isdigit() and len(value) <= _RETRY_DIGITS:
             self.retry = int(value)
 
     def _dispatch(self, events: list[bytes]) -> None:
+        self.last_event_id = self._id
         if self._data:
             data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
             if self._name or self.last_event_id:

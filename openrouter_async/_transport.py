@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     import ssl
 
     import aiohttp
+    from aiohttp import ClientSession as ClientSession  # for the client's annotations
 
     from ._config import Limits, Timeouts
 

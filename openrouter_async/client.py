@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import ssl as ssl_module
     from pathlib import Path
 
-    import aiohttp
+    from ._transport import ClientSession
 
 __all__ = ["OpenRouter"]
 
@@ -101,7 +101,7 @@ class OpenRouter:
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
         ssl: ssl_module.SSLContext | str | Path | None = None,
-        session: aiohttp.ClientSession | None = None,
+        session: ClientSession | None = None,
     ) -> None:
         _check_type("timeouts", timeouts, Timeouts)
         _check_type("retry", retry, RetryPolicy)

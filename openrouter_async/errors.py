@@ -438,7 +438,9 @@ def error_from_response(
     details = error_in(body)
     text = body.decode("utf-8", "replace").strip()
     if details is None:
-        details = ErrorBody(message=_plain_text(text) if text else f"HTTP {status} without a body")
+        # A body of another dialect, such as {"detail": ...}, or no JSON at all.
+        said = _message_in(_parsed(text)) or _plain_text(text)
+        details = ErrorBody(message=said or f"HTTP {status} without a body")
     error = _status_error(details, status, in_stream=False, secret=secret)
     error.retry_after = _retry_after(headers, error.metadata, now, error.retry_after)
     error.request_id = headers.get("x-request-id") or _request_id(body)
@@ -455,13 +457,8 @@ def error_in_stream(details: ErrorBody, *, now: float, secret: str | None = None
 
 def error_in(body: bytes) -> ErrorBody | None:
     """Give the error object of a JSON body, or None where it holds none."""
-    try:
-        value: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    if not isinstance(value, dict):
-        return None
-    found = cast("dict[str, Any]", value).get("error")
+    value = _object_in(body)
+    found = value.get("error")
     if isinstance(found, dict):
         return fit(cast("dict[str, Any]", found), ErrorBody)
     return ErrorBody.from_text(found) if isinstance(found, str) else None
@@ -470,7 +467,7 @@ def error_in(body: bytes) -> ErrorBody | None:
 def _status_error(
     details: ErrorBody, status: int | None, *, in_stream: bool, secret: str | None
 ) -> APIStatusError:
-    metadata = details.metadata or {}
+    metadata = _cleaned(details.metadata, secret) or {}
     error_type = metadata.get("error_type") or details.error_type
     if status is None:
         status = _status_of(details, error_type)
@@ -492,17 +489,39 @@ def _status_error(
     error.code = details.code
     error.error_type = error_type if isinstance(error_type, str) else None
     error.provider_name = provider if isinstance(provider, str) else None
-    error.metadata = details.metadata
+    error.metadata = metadata if details.metadata is not None else None
     error.raw = raw
     if isinstance(error, ModerationError):
-        error.reasons = tuple(str(reason) for reason in metadata.get("reasons") or ())
-        error.flagged_input = metadata.get("flagged_input")
+        reasons, flagged = metadata.get("reasons"), metadata.get("flagged_input")
+        listed = cast("list[object]", reasons) if isinstance(reasons, list) else [reasons]
+        error.reasons = tuple(str(reason) for reason in listed if reason)
+        error.flagged_input = flagged if isinstance(flagged, str) else None
     availability = details.availability or {}
     if isinstance(availability.get("retryable"), bool):
         error.retryable = availability["retryable"]
-    if isinstance(availability.get("retry_after"), int | float):
-        error.retry_after = max(0.0, float(availability["retry_after"]))
+    wait = availability.get("retry_after")
+    if isinstance(wait, int | float) and math.isfinite(wait):
+        error.retry_after = max(0.0, float(wait))
     return error
+
+
+def _cleaned(metadata: dict[str, Any] | None, secret: str | None) -> dict[str, Any] | None:
+    """Copy the metadata without keys; None where it is nested beyond reason."""
+    try:
+        return cast("dict[str, Any] | None", _without_keys(metadata, secret))
+    except RecursionError:
+        return None
+
+
+def _without_keys(value: object, secret: str | None) -> object:
+    if isinstance(value, str):
+        return redact(value, secret)
+    if isinstance(value, list):
+        return [_without_keys(item, secret) for item in cast("list[object]", value)]
+    if isinstance(value, dict):
+        items = cast("dict[str, object]", value).items()
+        return {redact(name, secret): _without_keys(item, secret) for name, item in items}
+    return value
 
 
 def _status_of(details: ErrorBody, error_type: object) -> int | None:
@@ -528,17 +547,17 @@ def _sentence(details: ErrorBody, raw: object) -> str:
     return message or "the API reported an error without a message"
 
 
-def _message_in(raw: object) -> str:
+def _message_in(raw: object, levels: int = 8) -> str:
     if isinstance(raw, str):
         return _plain_text(raw)
-    if isinstance(raw, dict):
+    if levels and isinstance(raw, dict):
         found = cast("dict[str, object]", raw)
         for key in ("error", "message", "detail", "msg"):
-            said = _message_in(_parsed(found.get(key)))
+            said = _message_in(_parsed(found.get(key)), levels - 1)
             if said:
                 return said
-    if isinstance(raw, list) and raw:
-        return _message_in(cast("list[object]", raw)[0])
+    if levels and isinstance(raw, list) and raw:
+        return _message_in(cast("list[object]", raw)[0], levels - 1)
     return ""
 
 
@@ -546,7 +565,7 @@ def _parsed(raw: object) -> object:
     if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "["):
         try:
             return cast("object", json.loads(raw))
-        except ValueError:
+        except (ValueError, RecursionError):
             return raw
     return raw
 
@@ -560,12 +579,17 @@ def _plain_text(text: str) -> str:
 
 
 def _request_id(body: bytes) -> str | None:
-    try:
-        found: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    value = cast("dict[str, object]", found).get("request_id") if isinstance(found, dict) else None
+    value = _object_in(body).get("request_id")
     return value if isinstance(value, str) else None
+
+
+def _object_in(body: bytes) -> dict[str, Any]:
+    """Give the JSON object that a body is; an empty one where it is none."""
+    try:
+        value: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _retry_after(

@@ -14,6 +14,7 @@ import asyncio
 import socket
 import ssl
 import struct
+import sys
 from typing import Final, cast
 
 from aiohttp import web
@@ -31,6 +32,7 @@ __all__ = ["SocketServer"]
 _BLOCK: Final = 256 * 1024
 _MAX_BODY: Final = 256 * 2**20
 _BACKLOG: Final = 4096  # a burst of a thousand clients must not wait for SYN retries
+_ARRIVAL_MAX: Final = 2.0
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 
@@ -93,8 +95,8 @@ class SocketServer(web.Server):
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        # With no buffer of ours, "written" means handed to the kernel: a reset loses nothing
-        # that was sent before it, and an answer is complete when its bytes have left.
+        # With no buffer of ours, "written" means handed to the kernel: an answer counts as
+        # complete when its bytes have left.
         transport.set_write_buffer_limits(high=0)
         self._transports[handler] = transport
         self._numbers[handler] = self._desk.connected()
@@ -183,6 +185,7 @@ class _Player:
             elif isinstance(act, Cut):
                 return
             elif isinstance(act, Reset):
+                await _arrived(self._transport)
                 _linger_zero(self._transport)
                 self._transport.abort()
                 return
@@ -210,6 +213,28 @@ class _Player:
                 raise ConnectionResetError("the client left before its answer was complete")
             self._transport.write(view[start : start + _BLOCK] if len(data) > _BLOCK else data)
             await self._writer.drain()
+
+
+async def _arrived(transport: asyncio.Transport) -> None:
+    """Wait until the peer's kernel has every byte: a reset throws away what still waits here.
+
+    The kernel tells no one when its queue is empty, so it has to be asked again and again.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _ARRIVAL_MAX
+    while _unsent(transport) and loop.time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+
+
+def _unsent(transport: asyncio.Transport) -> int:
+    sock = cast("socket.socket | None", transport.get_extra_info("socket"))
+    if sock is None or sys.platform != "linux":
+        return transport.get_write_buffer_size()
+    import fcntl
+    import termios
+
+    queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+    return transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
 
 
 def _linger_zero(transport: asyncio.Transport) -> None:

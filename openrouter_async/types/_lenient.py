@@ -36,16 +36,17 @@ def decode_leniently(data: bytes, kind: type[T]) -> T:
     """Make a `kind` of the JSON object in `data`, whatever its fields look like.
 
     Raises:
-        NotAnObjectError: `data` is no JSON, or JSON of something else than an object.
+        NotAnObjectError: `data` is no JSON, or JSON of something else than an object, or it is
+            nested more deeply than Python can follow.
     """
     try:
         # The standard decoder accepts NaN and lone surrogates; broken UTF-8 becomes U+FFFD.
-        value: object = json.loads(data.decode("utf-8", "replace"))
+        value: object = json.loads(data.decode("utf-8", "replace"), parse_int=_integer)
+        if isinstance(value, dict):
+            return fit(cast("dict[str, Any]", _mend_text(cast("object", value))), kind)
     except (ValueError, RecursionError) as error:
         raise NotAnObjectError(f"no JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise NotAnObjectError(f"JSON of type {type(value).__name__} instead of an object")
-    return fit(cast("dict[str, Any]", _mend_text(cast("object", value))), kind)
+    raise NotAnObjectError(f"JSON of type {type(value).__name__} instead of an object")
 
 
 def fit(value: dict[str, Any], kind: type[T]) -> T:
@@ -115,6 +116,11 @@ def _number(value: float | str, wanted: type[int | float]) -> object:
         return wanted(value) if isinstance(value, str) and wanted is int else wanted(number)
     except (ValueError, OverflowError):
         return _LOST
+
+
+def _integer(text: str) -> int | float:
+    """Read a whole number; Python refuses to read one of thousands of digits as an int."""
+    return int(text) if len(text) < 1_000 else float(text)
 
 
 def _mend_text(value: object) -> object:

@@ -25,7 +25,7 @@ class WireStruct(Struct, omit_defaults=True, kw_only=True, gc=False):
     """
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the wire form as plain data; what is unset or at its default is left out."""
+        """Give the wire form as plain data; what is None is left out."""
         return cast("dict[str, Any]", _plain(self))
 
     def to_json(self) -> bytes:
@@ -54,10 +54,12 @@ def _plain(value: object) -> object:
             if info.encode_name.startswith("("):
                 if info.name == "extra":
                     extra = item
-            elif item is not None and item != info.default:
+            elif item is not None:
+                # Defaults too: an assistant's role or a call's type must not be missing.
                 result[info.encode_name] = _plain(item)
         if isinstance(extra, dict):
-            result |= cast("dict[str, object]", extra)
+            for name, item in cast("dict[str, object]", extra).items():
+                result.setdefault(name, item)
         return result
     if isinstance(value, list):
         return [_plain(item) for item in cast("list[object]", value)]

@@ -244,7 +244,8 @@ class ChatChunk(WireStruct):
         """The new text of the first choice; empty where there is none."""
         for choice in self.choices:
             if choice.index == 0:
-                return text_of(choice.delta.content)
+                content = choice.delta.content
+                return content if isinstance(content, str) else text_of(content)
         return ""
 
     @property

@@ -10,7 +10,7 @@ import binascii
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from msgspec import field
 
@@ -38,6 +38,7 @@ _SUFFIXES: Final = {
 _Bytes: TypeAlias = bytes
 """`Image.bytes` hides the built-in name where the annotations of `Image` are read."""
 
+_PLAIN_ALPHABET: Final = str.maketrans("-_", "+/")
 _STEP: Final = 4 * 2**18
 """Base64 characters decoded at a time: a large image is never held as one more string."""
 
@@ -153,15 +154,21 @@ def _decode_data_url(url: str) -> bytes:
         return unquote_to_bytes(url[comma + 1 :])
     output = BytesIO()
     try:
+        # Strictly: else characters that are no base64 are skipped, and the bytes are wrong.
         for start in range(comma + 1, len(url), _STEP):
-            output.write(binascii.a2b_base64(url[start : start + _STEP]))
-    except (binascii.Error, ValueError) as error:
+            output.write(binascii.a2b_base64(url[start : start + _STEP], strict_mode=True))
+    except ValueError as error:
         try:
-            text = "".join(url[comma + 1 :].split())
-            return binascii.a2b_base64(text + "=" * (-len(text) % 4))
-        except (binascii.Error, ValueError):
+            return _decode_untidy(url[comma + 1 :])
+        except ValueError:
             raise ValueError(f"the image's data URL is broken: {error}") from None
     return output.getvalue()
+
+
+def _decode_untidy(text: str) -> bytes:
+    """Decode base64 with white space, percent signs, the URL alphabet or without padding."""
+    text = "".join(unquote(text).split()).translate(_PLAIN_ALPHABET).rstrip("=")
+    return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
 
 
 def _sniff(data: bytes) -> str:

@@ -1,0 +1,1 @@
+"""Speed, as ratios to a floor taken in one run; never a test."""
