@@ -461,7 +461,8 @@ class _ToolCalls:
         if index is not None:
             call = self._by_index.get(index)
             if call is None and last is not None and last.index is None and not (piece.id or name):
-                call = last  # an index that comes late
+                call = self._by_index[index] = last  # an index that comes late
+                last.index = index
         elif piece.id:
             call = next((c for c in reversed(self._calls) if c.id == piece.id), None)
             if call is None and last is not None and not name and not last.id:
@@ -510,8 +511,11 @@ class _ToolCalls:
 def _is_another(call: _CallSoFar, piece: ToolCallDelta, name: str) -> bool:
     if _differ(call.id, piece.id) or _differ(call.name, name):
         return True
-    new = piece.function.arguments if piece.function is not None else None
-    return bool(new) and not call.id and _is_json_object("".join(call.arguments))
+    if call.id or not call.arguments or piece.function is None or not piece.function.arguments:
+        return False
+    # The last piece first: joining them all for each new one would take quadratic time.
+    may_be_whole = call.arguments[-1].rstrip()[-1:] in ("}", "")
+    return may_be_whole and _is_json_object("".join(call.arguments))
 
 
 def _is_json_object(text: str) -> bool:

@@ -115,14 +115,17 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         _check_number("RetryPolicy.max_attempts", self.max_attempts, "tries")
         for name in ("first_delay", "max_delay", "max_wait"):
             _check_number(f"RetryPolicy.{name}", getattr(self, name), "seconds")
-        unknown: object = self.retry_unknown
-        if not isinstance(unknown, bool):
-            raise TypeError(f"RetryPolicy.retry_unknown must be a bool, got {unknown!r}")
+        _check_flag("RetryPolicy.retry_unknown", self.retry_unknown)
 
 
 def _check_whole(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, got {value!r}")
 
 
 def _check_number(name: str, value: object, unit: str) -> None:

@@ -129,7 +129,7 @@ class EventStream(Generic[T]):
         "_is_looped",
         "_leaving",
         "_limits",
-        "_opening_bytes",
+        "_opening",
         "_read_at",
         "_response",
         "_secret",
@@ -156,7 +156,7 @@ class EventStream(Generic[T]):
         self._secret = secret
         self._events = _NO_EVENTS  # decoded events that have not been taken yet
         self._first: T | None = None  # the first item, read ahead by `start`
-        self._opening_bytes = b""
+        self._opening: list[bytes] = []  # the reads up to it, for `raw`; joined once
         self._is_looped = False
         self._leaving: asyncio.Timeout | None = None
         self._decoder = SSEDecoder(limits.max_event_size)
@@ -211,15 +211,18 @@ class EventStream(Generic[T]):
                 await self._send(self._accept)
         except OpenRouterError as error:
             raise self._failed(error) from error.__cause__
-        except (TimeoutError, ResponseClosed):
+        except (TimeoutError, ResponseClosed, StopAsyncIteration):
             if self.ending != "left":
                 raise
             raise RuntimeError("this stream was closed while it was being started") from None
         except BaseException:
+            self._leaving = None  # it is over, and `close` must not move it any more
             self.close()
             raise
         finally:
             self._leaving = None
+        if self.ending == "left":
+            raise RuntimeError("this stream was closed while it was being started")
         return self
 
     async def __aenter__(self) -> Self:
@@ -292,7 +295,7 @@ class EventStream(Generic[T]):
             raise RuntimeError("another task is still starting this stream")
         if self._first is not None:
             item, self._first = self._first, None
-            self._opening_bytes = b""
+            self._opening = []
             return item
         try:
             while self._state is _State.OPEN:
@@ -310,24 +313,31 @@ class EventStream(Generic[T]):
 
     async def _accept(self, response: Response) -> None:
         """Read up to the first item, so that an error in its place can still be tried again."""
+        if self._state is not _State.OPENING:
+            # Closed in the very turn of the loop in which the answer came.
+            response.close()
+            raise ResponseClosed
         self._reset()
         self._decoder = SSEDecoder(self._limits.max_event_size)
         self._events = _NO_EVENTS
         self._first = None
-        self._opening_bytes = b""
+        self._opening = []
         self._response = response
         self.status = response.status
         self.headers = response.headers
         self._mark_opening(response)
         self._silence = response.answered_at - response.sent_at
-        self._state = _State.OPEN if self._state is _State.OPENING else self._state
+        self._state = _State.OPEN
         try:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind in ("text/event-stream", ""):
                 await self._read_first()
             else:
                 await self._accept_other(response, kind)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, OpenRouterError):
+                # Whether it may be sent again hangs on this.
+                error.phase = "body" if self.deltas else "first_event"
             response.close()
             self._response = None
             if self._state is _State.OPEN:
@@ -337,9 +347,9 @@ class EventStream(Generic[T]):
     async def _read_first(self) -> None:
         while self._first is None and self._state is _State.OPEN:
             data = await self._read()
-            self._opening_bytes += data
             self._events = self._decoded(data) if data else _NO_EVENTS
             if data:
+                self._opening.append(data)
                 self._take_first()
             else:
                 self._at_end_of_body()
@@ -356,8 +366,9 @@ class EventStream(Generic[T]):
         )
         if "json" not in kind:
             raise self._not_a_stream(body)
-        self._opening_bytes = b"data: " + self._from_json(body).replace(b"\n", b" ") + b"\n\n"
-        self._events = self._decoded(self._opening_bytes)
+        event = b"data: " + self._from_json(body).replace(b"\n", b" ") + b"\n\n"
+        self._opening = [event]
+        self._events = self._decoded(event)
         self._take_first()
         self._events = _NO_EVENTS
 
@@ -491,6 +502,8 @@ class EventStream(Generic[T]):
         self._events = _NO_EVENTS
         self._state = state
         self.ending = ending
+        if state is _State.LEFT:
+            self._first = None
         if response is None:
             return
         if self.deltas != self._deltas_before:
@@ -576,11 +589,12 @@ class RawCursor(Leaving):
 
     async def __anext__(self) -> bytes:
         stream = self._stream
-        await stream.start()
+        if stream._state is _State.NEW or stream._state is _State.OPENING:
+            await stream.start()
         try:
-            while stream._opening_bytes or stream._state is _State.OPEN:
-                data = stream._opening_bytes or await stream._read()
-                stream._opening_bytes = b""
+            while stream._opening or stream._state is _State.OPEN:
+                data = b"".join(stream._opening) if stream._opening else await stream._read()
+                stream._opening = []
                 frames = self._whole_events(data) if data else self._at_end_of_body()
                 if frames:
                     return frames

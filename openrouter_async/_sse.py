@@ -241,7 +241,7 @@ class SSEDecoder:
         return line
 
     def _take_field(self, line: bytes) -> None:
-        if line.startswith(b"data:"):
+        if line.startswith(b"data:") or line == b"data":
             value = line[6:] if line.startswith(b" ", 5) else line[5:]
             self._size += len(value) + 1
             if self._size > self._max + 1:
@@ -250,10 +250,7 @@ class SSEDecoder:
             return
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
-        if field == b"data":
-            self._data.append(b"")
-            self._size += 1
-        elif field == b"event":
+        if field == b"event":
             self._name = value.decode("utf-8", "replace")
         elif field == b"id" and b"\0" not in value:
             self._id = value.decode("utf-8", "replace")

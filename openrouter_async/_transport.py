@@ -189,7 +189,7 @@ class Transport:
             data=BytesIO(body) if body is not None and len(body) > _LARGE_BODY else body,
             headers=request.headers,
             allow_redirects=False,
-            proxy=self._proxy or _environment_proxy(request.url),
+            proxy=pool.proxy,
             ssl=pool.tls if pool.tls is not None else True,
             trace_request_ctx=opening,
             **own_deadlines,
@@ -206,7 +206,9 @@ class Transport:
                 await self._pools.pop(other).session.close()
             pool = self._pools.get(loop)  # another task may have been faster
             if pool is None:
-                pool = _Pool(loop, self._timeouts, self._limits, tls, self._session)
+                # All requests go to one origin, so its proxy is found once.
+                proxy = self._proxy or _environment_proxy(url)
+                pool = _Pool(loop, self._timeouts, self._limits, proxy, tls, self._session)
                 self._pools[loop] = pool
                 await pool.start(self._pools)
         return pool
@@ -275,10 +277,12 @@ class _Pool:
         loop: asyncio.AbstractEventLoop,
         timeouts: Timeouts,
         limits: Limits,
+        proxy: str | None,
         tls: ssl.SSLContext | None,
         session: aiohttp.ClientSession | None,
     ) -> None:
         self.loop = loop
+        self.proxy = proxy
         self.tls = tls
         self.owned = session is None
         self.session = session if session is not None else _new_session(limits, tls)
@@ -513,6 +517,7 @@ class Response:
         "_expired",
         "_failure",
         "_is_done",
+        "_lost",
         "_pool",
         "_response",
         "_time",
@@ -548,6 +553,9 @@ class Response:
         self.answered_at = self._time()
         self.waited = 0.0
         self._pool.leased += 1
+        self._lost = _connection_lost(response)
+        if self._lost is not None:
+            self._lost.add_done_callback(self._on_lost)
 
     def time(self) -> float:
         """The loop's clock, in seconds."""
@@ -624,6 +632,12 @@ class Response:
         self._expired = True
         self.close()
 
+    def _on_lost(self, _: object) -> None:
+        # Where the chunked framing turns wrong amid a body, aiohttp closes the connection and
+        # tells the body nothing, so that its reader would wait for ever.
+        if self._content.exception() is None and not self._content.is_eof():
+            self._content.set_exception(ConnectionResetError("the body's framing is broken"))
+
     def close(self) -> None:
         """Close the connection at once, without waiting for anything; idempotent."""
         if not self._is_done:
@@ -660,8 +674,28 @@ class Response:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._lost is not None:
+            self._lost.remove_done_callback(self._on_lost)
+            self._lost = None
         if self in self._pool.draining:
             self._pool.drained(self)
+
+
+def _connection_lost(response: aiohttp.ClientResponse) -> asyncio.Future[None] | None:
+    """Give the future that ends when the response's connection is lost, where aiohttp has it."""
+    protocol = response.connection.protocol if response.connection is not None else None
+    lost: asyncio.Future[None] | None = getattr(protocol, "closed", None)
+    if lost is not None:
+        # It lives as long as the connection, which may well be lost when it is idle: someone has
+        # to take note of its exception then, or asyncio would log it.
+        lost.remove_done_callback(_take_note)
+        lost.add_done_callback(_take_note)
+    return lost
+
+
+def _take_note(lost: asyncio.Future[None]) -> None:
+    if not lost.cancelled():
+        lost.exception()
 
 
 _TLS_CONTEXTS: Final[dict[str, ssl.SSLContext]] = {}
@@ -755,7 +789,8 @@ def _translated(
     if isinstance(error, aiohttp.ServerTimeoutError):
         return ConnectTimeout(f"no connection to {where} in time"), cause
     if isinstance(error, aiohttp.ClientResponseError):
-        return ProtocolError(f"the answer of {where} is no HTTP: {error.message}"), cause
+        said = next(iter(error.message.splitlines()), "")
+        return ProtocolError(f"the answer of {where} is no HTTP: {said}"), cause
     return APIConnectionError(
         f"the connection to {where} was lost before an answer came: {_reason(error)}"
     ), cause

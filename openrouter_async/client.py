@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from math import inf
+from operator import itemgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, Unpack, overload
 from urllib.parse import quote, urljoin, urlsplit
@@ -31,8 +33,10 @@ from ._transport import DeadlinePassed, PoolStats, Request, Response, Transport,
 from ._version import __version__
 from .errors import (
     AuthenticationError,
+    FirstEventTimeout,
     OpenRouterError,
     ProtocolError,
+    TotalTimeout,
     WireIdleTimeout,
     error_from_response,
 )
@@ -441,9 +445,10 @@ class OpenRouter:
         """Read what is needed of an error; an endless or broken one must not hide the status."""
         parts: list[bytes] = []
         size = 0
+        ends = response.time() + (timeouts.wire_idle or inf)  # of all of it: it may come in drops
         try:
             while size < self._limits.max_error_body:
-                data = await response.read(timeouts.wire_idle or float("inf"))
+                data = await response.read(max(0.0, ends - response.time()))
                 if not data:
                     break
                 parts.append(data)
@@ -455,15 +460,25 @@ class OpenRouter:
         return b"".join(parts)[: self._limits.max_error_body]
 
     async def _read_body(self, response: Response, timeouts: Timeouts) -> bytes:
+        """Read a whole body; blanks, which only keep a connection alive, are no part of it."""
         parts: list[bytes] = []
+        has_begun = False
         try:
-            while data := await response.read(timeouts.wire_idle or float("inf")):
+            while True:
+                ends, kind, seconds = _nearest_deadline(response, timeouts, has_begun)
+                try:
+                    data = await response.read(ends - response.time())
+                except DeadlinePassed:
+                    raise timeout_error(kind, seconds) from None
+                if not data:
+                    return b"".join(parts)
                 parts.append(data)
-        except DeadlinePassed:
-            raise timeout_error(WireIdleTimeout, timeouts.wire_idle) from None
+                has_begun = has_begun or not data.isspace()
+        except OpenRouterError as error:
+            error.phase = "body" if has_begun else "first_event"
+            raise
         finally:
             response.close()
-        return b"".join(parts)
 
     def _refuse_if_closed(self) -> None:
         if self._is_closed:
@@ -532,6 +547,19 @@ def _checked_proxy(proxy: object) -> str | None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("proxy must start with http:// or https:// and a host")
     return proxy
+
+
+def _nearest_deadline(
+    response: Response, timeouts: Timeouts, has_begun: bool
+) -> tuple[float, type[OpenRouterError], float | None]:
+    """Give when the wait for a body's next bytes ends, as what, and after how many seconds."""
+    deadlines = [
+        (response.time(), WireIdleTimeout, timeouts.wire_idle),
+        (response.sending_at, TotalTimeout, timeouts.total),
+        (response.sent_at, FirstEventTimeout, None if has_begun else timeouts.first_event),
+    ]
+    ends = ((since + (limit or inf), kind, limit) for since, kind, limit in deadlines)
+    return min(ends, key=itemgetter(0))
 
 
 def _redirected(request: Request, response: Response) -> Request:

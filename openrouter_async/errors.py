@@ -206,7 +206,7 @@ class APIStatusError(OpenRouterError):
         retry_after: Seconds to wait before trying again, where the API says so.
     """
 
-    billed = "no"
+    billed: Billed = "no"
     status: int | None = None
     code: int | str | None = None
     error_type: str | None = None

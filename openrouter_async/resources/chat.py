@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import ProtocolError, error_in, error_in_stream
-from ..types import ChatCompletion, ChatParams, Message, MessageParam
+from ..types import ChatCompletion, ChatParams, ErrorBody, Message, MessageParam
 from ..types._lenient import NotAnObjectError, decode_leniently
 from ..types._struct import WireStruct
 
@@ -178,10 +178,17 @@ def completion_from(body: bytes, *, now: float, secret: str | None) -> ChatCompl
     details = completion.error or error_in(body)
     if details is None:
         details = next((choice.error for choice in completion.choices if choice.error), None)
+    if details is None and any(choice.finish_reason == "error" for choice in completion.choices):
+        details = ErrorBody(message="the provider ended the answer with an error")
     if details is not None:
         failure = error_in_stream(details, now=now, secret=secret)
-        failure.partial = completion if completion.choices else None
         failure.generation_id = completion.id
+        if completion.choices:
+            failure.partial = completion
+            failure.phase = "body"  # a part of the answer was made: never sent again by itself
+            failure.retryable = False
+            cost = completion.cost
+            failure.billed = "unknown" if cost is None else "yes" if cost > 0 else "no"
         raise failure
     if not completion.choices:
         raise ProtocolError("the answer holds neither a choice nor an error")

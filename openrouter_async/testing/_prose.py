@@ -137,7 +137,7 @@ class _Filler:
         for _ in range(_DEEPEST):
             if reference := schema.get("$ref"):
                 found: Any = self._root
-                for part in reference.removeprefix("#/").split("/"):
+                for part in filter(None, reference.removeprefix("#").split("/")):
                     found = found.get(part, {})
                 schema = found
             elif options := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):

@@ -96,8 +96,9 @@ class SocketServer(web.Server):
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
         # With no buffer of ours, "written" means handed to the kernel: an answer counts as
-        # complete when its bytes have left.
-        transport.set_write_buffer_limits(high=0)
+        # complete when its bytes have left. One byte, not none: at a limit of 0 asyncio's TLS
+        # transport pauses the writer over an empty buffer and then resumes it never.
+        transport.set_write_buffer_limits(high=1, low=0)
         self._transports[handler] = transport
         self._numbers[handler] = self._desk.connected()
 
@@ -120,12 +121,15 @@ class SocketServer(web.Server):
                 self._desk.received(received)
                 reply = self._reply(received)
             await _Player(request, reply, self._desk).play()
-        except (asyncio.CancelledError, ConnectionError, web.RequestPayloadError):
+        except (asyncio.CancelledError, ConnectionError, web.RequestPayloadError) as error:
             if handler not in self._dropped:
                 self._desk.left(received)
                 if reply is not None:
                     self._service.left(reply)
-            raise
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            # Raised on, it would be logged as a fault of the server's.
+            return _Written(keep_alive=False)
         finally:
             if handler not in self._transports:
                 self._dropped.discard(handler)

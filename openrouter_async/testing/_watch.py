@@ -117,12 +117,16 @@ class Flag:
 
 
 class Gates:
-    """The gates of `Hold` steps, opened in the order in which they were reached."""
+    """The gates of `Hold` steps, opened in the order in which they were reached.
+
+    Each gate wakes its own waiter and no other: a thousand held answers are no reason to wake
+    a thousand tasks whenever anything changes.
+    """
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._lock = threading.Lock()
-        self._waiting: deque[Flag] = deque()
+        self._waiting: deque[Callable[[], object]] = deque()
         self._ahead = 0
 
     def __len__(self) -> int:
@@ -133,21 +137,28 @@ class Gates:
         with self._lock:
             opened = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
             self._ahead += count - len(opened)
-        for gate in opened:
-            gate.set()
+        for opening in opened:
+            opening()
+        self._watch.notify()
 
     async def pass_one(self) -> None:
         """Wait until a gate opens."""
-        gate = Flag(self._watch)
+        loop, gate = asyncio.get_running_loop(), asyncio.Event()
+
+        def opening() -> None:
+            with suppress(RuntimeError):  # the emulator's loop was closed meanwhile
+                loop.call_soon_threadsafe(gate.set)
+
         with self._lock:
             if self._ahead:
                 self._ahead -= 1
                 return
-            self._waiting.append(gate)
+            self._waiting.append(opening)
         self._watch.notify()
         try:
             await gate.wait()
         finally:
             # A client that left must not use up the opening that is meant for the next one.
             with self._lock, suppress(ValueError):
-                self._waiting.remove(gate)
+                self._waiting.remove(opening)
+            self._watch.notify()

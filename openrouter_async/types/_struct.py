@@ -49,14 +49,15 @@ def _plain(value: object) -> object:
     if isinstance(value, Struct):
         result: dict[str, object] = {}
         extra: object = None
-        for info in msgspec.structs.fields(value):
-            item = getattr(value, info.name)
-            if info.encode_name.startswith("("):
-                if info.name == "extra":
+        names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        for name, wire_name in names:
+            item = getattr(value, name)
+            if wire_name.startswith("("):
+                if name == "extra":
                     extra = item
             elif item is not None:
                 # Defaults too: an assistant's role or a call's type must not be missing.
-                result[info.encode_name] = _plain(item)
+                result[wire_name] = _plain(item)
         if isinstance(extra, dict):
             for name, item in cast("dict[str, object]", extra).items():
                 result.setdefault(name, item)
