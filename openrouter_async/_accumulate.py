@@ -50,6 +50,9 @@ from .types.chat import reasoning_of, text_of
 
 __all__ = ["Accumulator", "Outline"]
 
+_CUTTING: Final = frozenset({"length", "content_filter", "error"})
+"""Reasons that end an answer before its time: a tool call may be cut in the middle then."""
+
 _MERGED_KINDS: Final = frozenset({"reasoning.text", "reasoning.summary"})
 
 
@@ -85,7 +88,7 @@ class Outline:
         self.service_tier: str | None = None
         self.openrouter_metadata: dict[str, object] | None = None
         self.usage: Usage | None = None
-        self.deltas = 0
+        self.deltas: int = 0
         self.failed: ErrorBody | None = None
         self._finish_reasons: dict[int, str | None] = {}
         self.native_finish_reasons: dict[int, str] = {}
@@ -157,10 +160,10 @@ class Accumulator(Outline):
         """Take one chunk."""
         for choice in chunk.choices:
             delta = choice.delta
-            content = delta.content
+            content: object = delta.content
             # One test for the many chunks that carry text of the first choice and nothing else.
             if (
-                content.__class__ is str
+                isinstance(content, str)
                 and choice.index == 0
                 and delta.reasoning is None
                 and delta.tool_calls is None
@@ -223,7 +226,7 @@ class Accumulator(Outline):
                     reason,
                     self.native_finish_reasons.get(index),
                     # An answer that broke off is not over, though the error is its reason.
-                    ended or reason not in (None, "error"),
+                    (ended or reason is not None) and reason not in _CUTTING,
                 )
                 for index, reason in sorted(self._finish_reasons.items())
                 if index in self._choices

@@ -131,7 +131,7 @@ def _check_flag(name: str, value: object) -> None:
 def _check_number(name: str, value: object, unit: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number ({unit}), got {value!r}")
-    if not math.isfinite(value) or value <= 0:
+    if not 0 < value < math.inf:  # false for NaN as well
         raise ValueError(f"{name} must be greater than 0 and finite ({unit}), got {value!r}")
 
 
@@ -198,7 +198,7 @@ def checked_base_url(url: object) -> str:
     if any(character <= " " or character == "\x7f" for character in url):
         raise ValueError(f"base_url must hold no space and no control character, got {url!r}")
     if parts.query or parts.fragment:
-        raise ValueError(f"base_url must have no query and no fragment, got {url!r}")
+        raise ValueError("base_url must have no query and no fragment")
     return url.rstrip("/")
 
 

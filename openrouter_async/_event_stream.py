@@ -127,6 +127,7 @@ class EventStream(Generic[T]):
         "_events",
         "_first",
         "_is_looped",
+        "_later",
         "_leaving",
         "_limits",
         "_opening",
@@ -156,6 +157,7 @@ class EventStream(Generic[T]):
         self._secret = secret
         self._events = _NO_EVENTS  # decoded events that have not been taken yet
         self._first: T | None = None  # the first item, read ahead by `start`
+        self._later = _NO_EVENTS  # what came with it; it waits here until the first is taken
         self._opening: list[bytes] = []  # the reads up to it, for `raw`; joined once
         self._is_looped = False
         self._leaving: asyncio.Timeout | None = None
@@ -296,6 +298,9 @@ class EventStream(Generic[T]):
         if self._first is not None:
             item, self._first = self._first, None
             self._opening = []
+            if self._state is _State.OPEN:
+                self._events = self._later
+            self._later = _NO_EVENTS
             return item
         try:
             while self._state is _State.OPEN:
@@ -358,6 +363,7 @@ class EventStream(Generic[T]):
         for event in self._events:
             self._first = self._take(event)
             if self._first is not None or self._state is not _State.OPEN:
+                self._later, self._events = self._events, _NO_EVENTS
                 return
 
     async def _accept_other(self, response: Response, kind: str) -> None:
@@ -370,7 +376,6 @@ class EventStream(Generic[T]):
         self._opening = [event]
         self._events = self._decoded(event)
         self._take_first()
-        self._events = _NO_EVENTS
 
     async def _read_whole(self, limit: int) -> bytes:
         parts: list[bytes] = []
@@ -504,6 +509,7 @@ class EventStream(Generic[T]):
         self.ending = ending
         if state is _State.LEFT:
             self._first = None
+            self._later = _NO_EVENTS
         if response is None:
             return
         if self.deltas != self._deltas_before:

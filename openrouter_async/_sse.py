@@ -114,10 +114,10 @@ class SSEDecoder:
         """
         if self._is_plain and data.endswith(b"\n\n") and data.startswith(b"data: "):
             run = data[6:-2]
-            events = run.split(b"\n\ndata: ")
-            if self._is_run(run, events):
-                return events
-        events = []
+            parts = run.split(b"\n\ndata: ")
+            if self._is_run(run, parts):
+                return parts
+        events: list[bytes] = []
         if self._at_start:
             data = self._without_byte_order_mark(data)
         position = 0

@@ -24,6 +24,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from io import BytesIO
 from math import inf
 from operator import itemgetter
@@ -166,7 +167,10 @@ class Transport:
         finally:
             opening.left()
         failure.phase = opening.phase
-        raise failure from cause
+        try:
+            raise failure from cause
+        finally:
+            del failure, cause  # its traceback holds this frame, which must not hold it
 
     async def _send(
         self, request: Request, pool: _Pool, opening: _Opening
@@ -179,7 +183,7 @@ class Transport:
             # A session of the user's brings aiohttp's default of 300 s in all, and reports no
             # phases: only connecting can be told apart.
             own_deadlines["timeout"] = aiohttp.ClientTimeout(
-                total=None, sock_connect=self._timeouts.connect
+                total=None, sock_connect=opening.timeouts.connect
             )
             opening.enter("headers")
         return await pool.session.request(
@@ -202,15 +206,17 @@ class Transport:
         pool = self._pools.get(loop)
         if pool is None:
             tls = await self._prepare(url)
-            for other in [other for other in self._pools if other.is_closed()]:
-                await self._pools.pop(other).session.close()
+            for other in [other for other in list(self._pools) if other.is_closed()]:
+                dead = self.forget(other)
+                if dead is not None:  # another thread may have been faster
+                    await dead.aclose()
             pool = self._pools.get(loop)  # another task may have been faster
             if pool is None:
                 # All requests go to one origin, so its proxy is found once.
                 proxy = self._proxy or _environment_proxy(url)
                 pool = _Pool(loop, self._timeouts, self._limits, proxy, tls, self._session)
                 self._pools[loop] = pool
-                await pool.start(self._pools)
+                await pool.start(weakref.ref(self))
         return pool
 
     async def _prepare(self, url: str) -> ssl.SSLContext | None:
@@ -227,7 +233,7 @@ class Transport:
         pools = list(self._pools.values())
         return PoolStats(
             limit=self._limits.max_connections,
-            leased=sum(pool.leased for pool in pools),
+            leased=sum(len(pool.responses) for pool in pools),
             draining=sum(len(pool.draining) for pool in pools),
             waiting=sum(pool.waiting for pool in pools),
             opened=sum(pool.opened for pool in pools),
@@ -242,14 +248,27 @@ class Transport:
         here = asyncio.get_running_loop()
         for loop, pool in list(self._pools.items()):
             if loop is here or loop.is_closed():
-                self._pools.pop(loop, None)
+                self.forget(loop)
                 await pool.aclose()
             else:
-                loop.call_soon_threadsafe(self._pools.pop, loop, None)
+                with suppress(RuntimeError):  # that loop was closed meanwhile
+                    loop.call_soon_threadsafe(self._close_in, loop)
+
+    def _close_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let go of a pool, in its own loop, which then closes it."""
+        pool = self.forget(loop)
+        if pool is not None:
+            pool.abort()
+
+    def forget(self, loop: asyncio.AbstractEventLoop) -> _Pool | None:
+        """Give the pool of a loop away."""
+        return self._pools.pop(loop, None)
 
     def forget_inherited(self) -> None:
         """In the child of a fork, let go of the parent's connections without touching them."""
         _INHERITED.append(self._pools)
+        for pool in self._pools.values():
+            pool.is_inherited = True
         self._pools = {}
 
 
@@ -286,23 +305,36 @@ class _Pool:
         self.tls = tls
         self.owned = session is None
         self.session = session if session is not None else _new_session(limits, tls)
+        if getattr(self.session, "_loop", loop) is not loop:
+            raise RuntimeError(
+                "the aiohttp session given as session= belongs to another event loop; make the "
+                "client in the loop that uses it, or leave session= out"
+            )
         self.timeouts = timeouts
-        self.leased = self.waiting = self.opened = self.reused = 0
+        self.waiting = self.opened = self.reused = 0
         self.idle = 0
+        self.is_inherited = False
+        self.responses: set[Response] = set()
         self.draining: set[Response] = set()
         self._drain_waiters: deque[asyncio.Future[None]] = deque()
         self._until_loop_ends: AsyncGenerator[None, None] | None = None
 
-    async def start(self, pools: dict[asyncio.AbstractEventLoop, _Pool]) -> None:
+    async def start(self, transport: weakref.ref[Transport]) -> None:
         """Tie the pool to the end of its loop."""
         if self.owned:
-            self._until_loop_ends = _close_at_end(self.session, self.loop, pools)
+            self._until_loop_ends = _close_at_end(
+                self.session, self.responses, self.loop, transport
+            )
             await anext(self._until_loop_ends)
 
+    def abort(self) -> None:
+        """Close the connections that are in use."""
+        for response in list(self.responses):
+            response.abort()
+
     async def aclose(self) -> None:
-        """Close the session, unless it is the user's."""
-        for response in list(self.draining):
-            response.close()
+        """Close everything but a session of the user's."""
+        self.abort()
         if self._until_loop_ends is not None and not self.loop.is_closed():
             await self._until_loop_ends.aclose()
         elif self.owned:
@@ -312,9 +344,9 @@ class _Pool:
         """Wait for a finished stream's connection rather than open one more.
 
         The end of a body often arrives a moment after ``[DONE]``. Each drain is bounded by
-        `Timeouts.drain`, and so is this.
+        `Timeouts.drain`, and so is this: nobody waits for a second one.
         """
-        while self.draining and self.idle <= 0:
+        if self.draining and self.idle <= 0:
             waiter: asyncio.Future[None] = self.loop.create_future()
             self._drain_waiters.append(waiter)
             await waiter
@@ -332,17 +364,25 @@ class _Pool:
 
 async def _close_at_end(
     session: aiohttp.ClientSession,
+    responses: set[Response],
     loop: asyncio.AbstractEventLoop,
-    pools: dict[asyncio.AbstractEventLoop, _Pool],
+    transport: weakref.ref[Transport],
 ) -> AsyncGenerator[None, None]:
     # The one hook that runs inside a loop just before it is closed is the closing of its
     # asynchronous generators (`asyncio.run` and its like do that), and it also runs when a
-    # client is dropped without `aclose`. So this one only waits for it.
+    # client is dropped without `aclose`. So this one only waits for it. It does not hold its
+    # pool, or the two would only be found by the garbage collector, session first.
+    process = os.getpid()
     try:
         yield
     finally:
-        pools.pop(loop, None)
-        await session.close()
+        living = transport()
+        if living is not None:
+            living.forget(loop)
+        if os.getpid() == process:
+            for response in list(responses):
+                response.abort()
+            await session.close()
 
 
 def _new_session(limits: Limits, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
@@ -403,17 +443,17 @@ class _Opening:
     __slots__ = (
         "_expires_as",
         "_scope",
-        "_timeouts",
         "asked_at",
         "connected_at",
         "phase",
         "pool",
         "sending_at",
         "sent_at",
+        "timeouts",
     )
 
     def __init__(self, timeouts: Timeouts, pool: _Pool) -> None:
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         self._scope: asyncio.Timeout | None = None
         self._expires_as: type[APIConnectionError] = QueueTimeout
         self.pool = pool
@@ -454,7 +494,7 @@ class _Opening:
         if phase != "queue" and self.sending_at is None:
             self.sending_at = now
             self.pool.waiting -= 1
-        timeouts = self._timeouts
+        timeouts = self.timeouts
         deadlines: list[tuple[float | None, float, type[APIConnectionError]]]
         if phase == "queue":
             deadlines = [(timeouts.queue, self.asked_at, QueueTimeout)]
@@ -478,11 +518,11 @@ class _Opening:
         """Give the exception of the deadline that has passed."""
         kind = self._expires_as
         limits: dict[type[APIConnectionError], float | None] = {
-            QueueTimeout: self._timeouts.queue,
-            ConnectTimeout: self._timeouts.connect,
-            WireIdleTimeout: self._timeouts.wire_idle,
-            FirstEventTimeout: self._timeouts.first_event,
-            TotalTimeout: self._timeouts.total,
+            QueueTimeout: self.timeouts.queue,
+            ConnectTimeout: self.timeouts.connect,
+            WireIdleTimeout: self.timeouts.wire_idle,
+            FirstEventTimeout: self.timeouts.first_event,
+            TotalTimeout: self.timeouts.total,
         }
         return timeout_error(kind, limits[kind])
 
@@ -552,7 +592,7 @@ class Response:
         self.sent_at = opening.sent_at
         self.answered_at = self._time()
         self.waited = 0.0
-        self._pool.leased += 1
+        self._pool.responses.add(self)
         self._lost = _connection_lost(response)
         if self._lost is not None:
             self._lost.add_done_callback(self._on_lost)
@@ -575,6 +615,8 @@ class Response:
         """
         if self._deadline != inf:
             raise RuntimeError("another task is already reading this stream")
+        if self._is_done and self._content.at_eof():
+            return b""  # aiohttp raises on a body whose connection has been given back
         started = self._time()
         deadline = self._deadline = min(started + limit, sys.float_info.max)
         if deadline < self._timer_at:
@@ -599,9 +641,11 @@ class Response:
         aiohttp raises as soon as the connection is lost, also where bytes that came before have
         not been read yet. They are no longer reachable by its public interface.
         """
+        # aiohttp keeps the error, one of them for ever, and its traceback would keep this response.
+        error.__traceback__ = None
         if self._expired:
             raise DeadlinePassed from None
-        if self._is_done:
+        if self._is_done and self._failure is None:
             raise ResponseClosed from None
         if self._failure is None:
             failure, cause = _translated(error, "body", "")
@@ -612,7 +656,11 @@ class Response:
                 return data
         self.close()
         failure, cause = self._failure
-        raise failure from cause
+        self._failure = None
+        try:
+            raise failure from cause
+        finally:
+            del failure, cause, error  # the traceback holds this frame, which must not hold them
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
@@ -639,10 +687,25 @@ class Response:
             self._content.set_exception(ConnectionResetError("the body's framing is broken"))
 
     def close(self) -> None:
-        """Close the connection at once, without waiting for anything; idempotent."""
-        if not self._is_done:
-            self._let_go()
-            self._response.close()
+        """Close the connection at once, without waiting for anything; idempotent.
+
+        Another thread may do so: the garbage collector drops streams in whichever it runs.
+        """
+        if self._is_done or self._pool.is_inherited:
+            return
+        if _runs_elsewhere(self._pool.loop):
+            with suppress(RuntimeError):  # that loop was closed meanwhile
+                self._pool.loop.call_soon_threadsafe(self.close)
+            return
+        self._let_go()
+        self._response.close()
+
+    def abort(self) -> None:
+        """Close the connection because its client or its loop ends; who reads is told so."""
+        if not self._is_done and self not in self._pool.draining:
+            reason = "the connection was closed together with its client or its event loop"
+            self._failure = StreamBrokenError(reason), None
+        self.close()
 
     def finish(self) -> None:
         """Give the connection back after the end of the answer, without waiting for it.
@@ -670,7 +733,7 @@ class Response:
 
     def _let_go(self) -> None:
         self._is_done = True
-        self._pool.leased -= 1
+        self._pool.responses.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -696,6 +759,18 @@ def _connection_lost(response: aiohttp.ClientResponse) -> asyncio.Future[None] |
 def _take_note(lost: asyncio.Future[None]) -> None:
     if not lost.cancelled():
         lost.exception()
+
+
+def _runs_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether a loop runs in another thread."""
+    if not loop.is_running():
+        return False
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop() is not loop
+    except RuntimeError:
+        return True
 
 
 _TLS_CONTEXTS: Final[dict[str, ssl.SSLContext]] = {}

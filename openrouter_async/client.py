@@ -32,6 +32,7 @@ from ._retry import delay_before_retry
 from ._transport import DeadlinePassed, PoolStats, Request, Response, Transport, timeout_error
 from ._version import __version__
 from .errors import (
+    APIStatusError,
     AuthenticationError,
     FirstEventTimeout,
     OpenRouterError,
@@ -430,6 +431,10 @@ class OpenRouter:
             raise ProtocolError(f"more than {_MAX_REDIRECTS} redirects")
         if 200 <= response.status < 300:
             return response
+        raise await self._refusal(response, timeouts)
+
+    async def _refusal(self, response: Response, timeouts: Timeouts) -> APIStatusError:
+        """Give the exception of an answer with an error status."""
         body = await self._read_error_body(response, timeouts)
         error = error_from_response(
             response.status,
@@ -439,7 +444,7 @@ class OpenRouter:
             secret=self._key.reveal() if self._key is not None else None,
         )
         error.phase = "headers"
-        raise error
+        return error
 
     async def _read_error_body(self, response: Response, timeouts: Timeouts) -> bytes:
         """Read what is needed of an error; an endless or broken one must not hide the status."""

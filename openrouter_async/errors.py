@@ -95,7 +95,7 @@ answer's headers, waiting for the first delta, or amid the answer."""
 
 _MESSAGE_LIMIT: Final = 2_000
 _RAW_LIMIT: Final = 300
-_SECRET: Final = re.compile(r"\bsk-[A-Za-z0-9_\-]{6,}|(?i:\bbearer\s+)\S+")
+_SECRET: Final = re.compile(r"\bsk-[A-Za-z0-9_\-]{6,}|(?i:\bbearer\s+)[^\s,;]{12,}")
 _GENERIC: Final = frozenset({"", "provider returned error", "internal server error", "error"})
 
 
@@ -143,26 +143,26 @@ class APIConnectionError(OpenRouterError):
 class ConnectError(APIConnectionError):
     """The host could not be found or did not take the connection."""
 
-    billed = "no"
+    billed: Billed = "no"
     retryable = True
 
 
 class ProxyError(APIConnectionError):
     """The proxy could not be reached or refused."""
 
-    billed = "no"
+    billed: Billed = "no"
 
 
 class TLSError(APIConnectionError):
     """The server's certificate is not trusted, or the handshake failed."""
 
-    billed = "no"
+    billed: Billed = "no"
 
 
 class QueueTimeout(APIConnectionError):
     """No pooled connection came free within `Timeouts.queue`."""
 
-    billed = "no"
+    billed: Billed = "no"
 
 
 class APITimeoutError(APIConnectionError):
@@ -172,7 +172,7 @@ class APITimeoutError(APIConnectionError):
 class ConnectTimeout(APITimeoutError):
     """No connection within `Timeouts.connect`."""
 
-    billed = "no"
+    billed: Billed = "no"
     retryable = True
 
 
@@ -435,6 +435,8 @@ def error_from_response(
         now: Seconds since the epoch, for a ``Retry-After`` that names a date.
         secret: The API key, which a careless server may echo.
     """
+    if secret and len(secret) >= 8:
+        body = body.replace(secret.encode(), b"***")  # before a text is cut short in its middle
     details = error_in(body)
     text = body.decode("utf-8", "replace").strip()
     if details is None:
@@ -614,8 +616,10 @@ def _retry_after(
                 return wait
         reset = _number(folded.get("x-ratelimit-reset"))
         if reset is not None:
-            # Milliseconds since the epoch, as recorded from OpenRouter; seconds elsewhere.
-            return max(0.0, (reset / 1000 if reset > 1e11 else reset) - now)
+            # Milliseconds since the epoch, as recorded from OpenRouter; elsewhere seconds since
+            # the epoch, or simply seconds.
+            moment = reset / 1000 if reset > 1e11 else reset
+            return max(0.0, moment - now if moment > 1e8 else moment)
     return otherwise
 
 

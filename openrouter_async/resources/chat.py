@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec import Struct
 
-from ..errors import ProtocolError, error_in, error_in_stream
+from ..errors import ProtocolError, error_in_stream
 from ..types import ChatCompletion, ChatParams, ErrorBody, Message, MessageParam
 from ..types._lenient import NotAnObjectError, decode_leniently
 from ..types._struct import WireStruct
@@ -175,7 +175,7 @@ def completion_from(body: bytes, *, now: float, secret: str | None) -> ChatCompl
             completion = decode_leniently(body, ChatCompletion)
     except NotAnObjectError as error:
         raise ProtocolError(f"the answer is {error}") from None
-    details = completion.error or error_in(body)
+    details = completion.error
     if details is None:
         details = next((choice.error for choice in completion.choices if choice.error), None)
     if details is None and any(choice.finish_reason == "error" for choice in completion.choices):

@@ -29,6 +29,7 @@ _MAGIC: Final = (
 _SUFFIXES: Final = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
+    "image/jpg": ".jpg",
     "image/gif": ".gif",
     "image/webp": ".webp",
     "image/bmp": ".bmp",
@@ -108,7 +109,8 @@ class Image(KeptStruct):
         """
         target = Path(path)
         if not target.suffix:
-            target = target.with_name(target.name + _SUFFIXES.get(self.media_type, ".bin"))
+            suffix = _SUFFIXES.get(self.media_type) or _SUFFIXES.get(_sniff(self.bytes), ".bin")
+            target = target.with_name(target.name + suffix)
         target.write_bytes(self.bytes)
         return target
 
