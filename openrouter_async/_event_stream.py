@@ -23,24 +23,25 @@ How the ending is told:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from enum import Enum
 from math import inf
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeAlias, TypeVar
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypeVar
 
 from ._config import Limits, Secret, Timeouts
+from ._frames import EventAligner
 from ._sse import EventTooLargeError, SSEDecoder
+from ._timing import Ending, Timing
 from ._transport import DeadlinePassed, Response, ResponseClosed, timeout_error
 from .errors import (
+    APITimeoutError,
     FirstEventTimeout,
     IdleTimeout,
     OpenRouterError,
     Phase,
     ProtocolError,
+    StreamBrokenError,
     StreamTruncatedError,
     TotalTimeout,
     WireIdleTimeout,
@@ -50,21 +51,9 @@ from .errors import (
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Cursor", "Ending", "EventStream", "RawCursor", "Send", "Timing"]
+__all__ = ["Cursor", "EventStream", "Leaving", "RawCursor", "Send"]
 
 T = TypeVar("T")
-
-Ending: TypeAlias = Literal[
-    "complete",
-    "complete_no_sentinel",
-    "complete_no_reason",
-    "truncated",
-    "broken",
-    "error",
-    "timeout",
-    "left",
-]
-"""How a stream ended: well (the first three), badly, or by its reader leaving."""
 
 Accept: TypeAlias = Callable[[Response], Awaitable[None]]
 Send: TypeAlias = Callable[[Accept], Awaitable[None]]
@@ -72,30 +61,6 @@ Send: TypeAlias = Callable[[Accept], Awaitable[None]]
 
 _NO_EVENTS: Final[Iterator[bytes]] = iter(())
 _SHOWN_BODY: Final = 200
-
-
-class Timing(Struct, kw_only=True):
-    """When things happened, in seconds from the moment the stream was started.
-
-    Attributes:
-        queue: A connection was free; what came before was waiting in line.
-        connect: The connection stood; also where an open one was used again.
-        headers: The answer's headers came.
-        first_event: The first event came, whatever it said.
-        first_delta: The first delta came that says something: the time to the first token.
-        end: The stream ended.
-        longest_gap: The longest wait for the socket after the first event (a length).
-        tokens_per_second: Completion tokens over the time from `first_delta` to `end`.
-    """
-
-    queue: float | None = None
-    connect: float | None = None
-    headers: float | None = None
-    first_event: float | None = None
-    first_delta: float | None = None
-    end: float | None = None
-    longest_gap: float = 0.0
-    tokens_per_second: float | None = None
 
 
 class _State(Enum):
@@ -376,6 +341,8 @@ class EventStream(Generic[T]):
         self._opening = [event]
         self._events = self._decoded(event)
         self._take_first()
+        if self._state is _State.OPEN:  # JSON that parses is whole, whatever it says of itself
+            self._end_as(_State.ENDED, "complete_no_sentinel")
 
     async def _read_whole(self, limit: int) -> bytes:
         parts: list[bytes] = []
@@ -415,9 +382,10 @@ class EventStream(Generic[T]):
         try:
             return iter(self._decoder.feed(data))
         except EventTooLargeError as error:
-            raise ProtocolError(
+            failure = ProtocolError(
                 f"{error}; raise it with OpenRouter(limits=Limits(max_event_size=...))"
-            ) from None
+            )
+            return _events_then_error(error.events, failure)
 
     async def _read(self) -> bytes:
         """Wait for bytes under whichever deadline is nearest."""
@@ -530,9 +498,13 @@ class EventStream(Generic[T]):
         self._is_looped = True
 
 
-def _ending_of(error: OpenRouterError) -> Ending:
-    from .errors import APITimeoutError, StreamBrokenError
+def _events_then_error(events: list[bytes], error: ProtocolError) -> Iterator[bytes]:
+    """What came whole before an event that is too large is not lost with it."""
+    yield from events
+    raise error
 
+
+def _ending_of(error: OpenRouterError) -> Ending:
     if isinstance(error, StreamTruncatedError):
         return "truncated"
     if isinstance(error, StreamBrokenError):
@@ -577,18 +549,13 @@ class Cursor(Leaving, Generic[T]):
 
 
 class RawCursor(Leaving):
-    """Iterates the bytes of a stream as they came, in whole events.
+    """Iterates the bytes of a stream as they came, in whole events."""
 
-    The ending is told without decoding: ``[DONE]`` by its line, a finish reason by its key.
-    Inside JSON text both would be escaped, so neither can be forged by a model.
-    """
-
-    __slots__ = ("_finished", "_held")
+    __slots__ = ("_aligner",)
 
     def __init__(self, stream: EventStream[Any]) -> None:
         super().__init__(stream)
-        self._held: list[bytes] = []
-        self._finished = False
+        self._aligner = EventAligner()
 
     def __aiter__(self) -> Self:
         return self
@@ -601,57 +568,22 @@ class RawCursor(Leaving):
             while stream._opening or stream._state is _State.OPEN:
                 data = b"".join(stream._opening) if stream._opening else await stream._read()
                 stream._opening = []
-                frames = self._whole_events(data) if data else self._at_end_of_body()
+                if not data:
+                    self._at_end_of_body()
+                    break
+                frames = self._aligner.feed(data)
+                stream.deltas = self._aligner.data_reads
+                if self._aligner.done:
+                    whole = self._aligner.finished
+                    stream._end_as(_State.ENDED, "complete" if whole else "complete_no_reason")
                 if frames:
                     return frames
         except OpenRouterError as error:
             raise stream._failed(error) from error.__cause__
         raise StopAsyncIteration
 
-    def _whole_events(self, data: bytes) -> bytes:
-        edge = self._held[-1][-1:] if self._held else b""
-        end = len(data) if data.endswith(b"\n\n") else _end_of_events(edge + data) - len(edge)
-        if end <= 0:
-            self._held.append(data)
-            return b""
-        frames = data[:end]
-        if self._held:
-            frames = b"".join((*self._held, frames))
-            self._held.clear()
-        if end < len(data):
-            self._held.append(data[end:])
-        stream = self._stream
-        if b"data" in frames:
-            stream.deltas += 1
-            # The reason may have come reads ago: usage and citations come behind it.
-            self._finished = self._finished or _FINISH.search(frames) is not None
-            tail = frames[-_SENTINEL_TAIL:]
-            if b"[DONE]" in tail and _SENTINEL.search(tail):
-                self._end("complete", "complete_no_reason")
-        return frames
-
-    def _at_end_of_body(self) -> bytes:
-        if self._finished:
-            self._end("complete_no_sentinel", "complete_no_sentinel")
+    def _at_end_of_body(self) -> None:
+        if self._aligner.finished:
+            self._stream._end_as(_State.ENDED, "complete_no_sentinel")
         else:
             self._stream._at_end_of_body()
-        return b""
-
-    def _end(self, finished: Ending, otherwise: Ending) -> None:
-        ending = finished if self._finished else otherwise
-        self._stream._end_as(_State.ENDED, ending)
-
-
-_SENTINEL_TAIL: Final = 2**10
-_SENTINEL: Final = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][\r\n]")
-_FINISH: Final = re.compile(rb'"(?:finish_reason|stop_reason)"\s*:\s*"')
-
-
-def _end_of_events(data: bytes) -> int:
-    """Give where the last blank line ends, 0 where there is none."""
-    end = data.rfind(b"\n\n") + 2
-    if b"\r" in data:
-        end = max(end, data.rfind(b"\n\r") + 2, data.rfind(b"\r\r") + 2)
-        if data[end - 1 : end + 1] == b"\r\n":
-            end += 1
-    return end if end >= 2 else 0

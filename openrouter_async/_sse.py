@@ -51,11 +51,17 @@ class NamedEvent(bytes):
 
 
 class EventTooLargeError(ValueError):
-    """One event outgrew the decoder's limit; the decoder cannot be used any further."""
+    """One event outgrew the decoder's limit; the decoder cannot be used any further.
+
+    Attributes:
+        limit: Bytes that an event may have.
+        events: The events that the same read had completed before.
+    """
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self.limit = limit
+        self.events: list[bytes] = []
 
     def __str__(self) -> str:
         return f"one server-sent event is larger than {self.limit:,} bytes"
@@ -118,6 +124,14 @@ class SSEDecoder:
             if self._is_run(run, parts):
                 return parts
         events: list[bytes] = []
+        try:
+            self._feed_any(data, events)
+        except EventTooLargeError as error:
+            error.events = events
+            raise
+        return events
+
+    def _feed_any(self, data: bytes, events: list[bytes]) -> None:
         if self._at_start:
             data = self._without_byte_order_mark(data)
         position = 0
@@ -142,7 +156,6 @@ class SSEDecoder:
             or self._id
             or self.last_event_id
         )
-        return events
 
     def _without_byte_order_mark(self, data: bytes) -> bytes:
         if self._held:
@@ -174,9 +187,8 @@ class SSEDecoder:
         # Any other line end in the run belongs to framing that only the general path knows.
         if run.count(b"\n") != 2 * (len(parts) - 1) or b"\r" in run:
             return False
-        if len(run) > self._max and max(map(len, parts)) > self._max:
-            raise EventTooLargeError(self._max)
-        return True
+        # The general path gives what came before an event that is too large.
+        return len(run) <= self._max or max(map(len, parts)) <= self._max
 
     def _feed_lines(self, data: bytes, position: int, events: list[bytes], *, to_run: bool) -> int:
         """The general path: take line after line; give where it stopped.

@@ -186,7 +186,7 @@ class Transport:
                 total=None, sock_connect=opening.timeouts.connect
             )
             opening.enter("headers")
-        return await pool.session.request(
+        response = await pool.session.request(
             request.method,
             request.url,
             params=request.params,
@@ -198,6 +198,12 @@ class Transport:
             trace_request_ctx=opening,
             **own_deadlines,
         )
+        if response.status == 407:  # the proxy's word; over CONNECT aiohttp raises it
+            response.close()
+            refused = ProxyError(f"the proxy answered 407 {response.reason or ''}".rstrip())
+            refused.phase = "connect"
+            raise refused
+        return response
 
     async def _pool_for(self, url: str) -> _Pool:
         import asyncio
@@ -773,7 +779,7 @@ def _runs_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
         return True
 
 
-_TLS_CONTEXTS: Final[dict[str, ssl.SSLContext]] = {}
+_TLS_CONTEXTS: Final[dict[tuple[str | None, ...], ssl.SSLContext]] = {}
 
 
 def _load(tls: ssl.SSLContext | str | Path | None, needs_tls: bool) -> ssl.SSLContext | None:
@@ -786,15 +792,19 @@ def _load(tls: ssl.SSLContext | str | Path | None, needs_tls: bool) -> ssl.SSLCo
     if isinstance(tls, ssl.SSLContext):
         return tls
     # One context a set of authorities for the whole process: each takes 20 ms and 1 MB.
-    key = str(tls) if tls is not None else ""
+    given = str(tls) if tls is not None else None
+    key = given, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     context = _TLS_CONTEXTS.get(key)
     if context is None:
-        if tls is None:
-            context = ssl.create_default_context()
-        elif Path(tls).is_dir():
-            context = ssl.create_default_context(capath=key)
-        else:
-            context = ssl.create_default_context(cafile=key)
+        try:
+            if given is None:
+                context = ssl.create_default_context()
+            elif Path(given).is_dir():
+                context = ssl.create_default_context(capath=given)
+            else:
+                context = ssl.create_default_context(cafile=given)
+        except OSError as error:
+            raise TLSError(f"no certificates could be read from {given}: {error}") from error
         _TLS_CONTEXTS[key] = context
     return context
 

@@ -16,8 +16,9 @@ import msgspec
 
 from ._accumulate import Accumulator, Outline
 from ._config import Limits, Secret, Timeouts
-from ._event_stream import Ending, EventStream, Leaving, RawCursor, Send, Timing
+from ._event_stream import EventStream, Leaving, RawCursor, Send
 from ._sse import NamedEvent
+from ._timing import Ending, Timing
 from ._transport import epoch
 from .errors import OpenRouterError, ProtocolError, StreamAPIError, error_in, error_in_stream
 from .types import ChatChunk, ChatCompletion, ErrorBody, Image, Usage

@@ -26,6 +26,8 @@ LEVELS = {
     "_version": 0,
     "types": 0,
     "_sse": 0,
+    "_frames": 0,
+    "_timing": 0,
     "errors": 1,
     "content": 1,
     "_config": 1,
