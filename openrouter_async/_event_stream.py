@@ -92,6 +92,7 @@ class EventStream(Generic[T]):
         "_events",
         "_first",
         "_is_looped",
+        "_keeps_opening",
         "_later",
         "_leaving",
         "_limits",
@@ -124,6 +125,7 @@ class EventStream(Generic[T]):
         self._first: T | None = None  # the first item, read ahead by `start`
         self._later = _NO_EVENTS  # what came with it; it waits here until the first is taken
         self._opening: list[bytes] = []  # the reads up to it, for `raw`; joined once
+        self._keeps_opening = True
         self._is_looped = False
         self._leaving: asyncio.Timeout | None = None
         self._decoder = SSEDecoder(limits.max_event_size)
@@ -257,6 +259,7 @@ class EventStream(Generic[T]):
 
     async def _step_with_reads(self) -> T:
         if self._state is _State.NEW:
+            self._keeps_opening = False  # `raw` cannot follow, and an image is megabytes
             await self.start()
         elif self._state is _State.OPENING:
             raise RuntimeError("another task is still starting this stream")
@@ -319,7 +322,8 @@ class EventStream(Generic[T]):
             data = await self._read()
             self._events = self._decoded(data) if data else _NO_EVENTS
             if data:
-                self._opening.append(data)
+                if self._keeps_opening:
+                    self._opening.append(data)
                 self._take_first()
             else:
                 self._at_end_of_body()

@@ -28,6 +28,7 @@ from ._config import (
     checked_key,
     from_environment,
 )
+from ._error_bodies import error_from_response
 from ._retry import delay_before_retry
 from ._transport import DeadlinePassed, PoolStats, Request, Response, Transport, timeout_error
 from ._version import __version__
@@ -39,7 +40,6 @@ from .errors import (
     ProtocolError,
     TotalTimeout,
     WireIdleTimeout,
-    error_from_response,
 )
 from .resources import chat
 from .stream import ChatStream

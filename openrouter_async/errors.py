@@ -28,24 +28,17 @@
 Misuse (a closed client, a stream iterated twice) is `RuntimeError`, and a wrong argument is
 `TypeError` or `ValueError`: outside the tree, so that handling API failures never hides a bug.
 
-The rule of this file: it turns what is known of a failure into one exception; it decides
-nothing about retries, reads nothing and waits for nothing. No message holds a key, a header
-that was sent, or a prompt.
+The rule of this file: it says which failures there are and what each of them knows. How the body
+of an answer becomes one of them is in `_error_bodies`, and what to do about one in `_retry`. No
+message holds a key, a header that was sent, or a prompt.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal, TypeAlias, cast
 
-import msgspec
-
-from .types import ChatCompletion, ErrorBody
-from .types._lenient import fit
+from .types import ChatCompletion
 
 __all__ = [
     "APIConnectionError",
@@ -94,9 +87,7 @@ Phase: TypeAlias = Literal["queue", "connect", "headers", "first_event", "body"]
 answer's headers, waiting for the first delta, or amid the answer."""
 
 _MESSAGE_LIMIT: Final = 2_000
-_RAW_LIMIT: Final = 300
 _SECRET: Final = re.compile(r"\bsk-[A-Za-z0-9_\-]{6,}|(?i:\bbearer\s+)[^\s,;]{12,}")
-_GENERIC: Final = frozenset({"", "provider returned error", "internal server error", "error"})
 
 
 class OpenRouterError(Exception):
@@ -348,53 +339,6 @@ _BY_STATUS: Final[dict[int, type[APIStatusError]]] = {
     529: OverloadedError,
 }
 
-# Errors inside a stream need not carry a number; the kinds and the string codes name one.
-# Source: OpenRouter's table of error types.
-_STATUS_BY_NAME: Final = {
-    "authentication": 401,
-    "permission_denied": 403,
-    "payment_required": 402,
-    "rate_limit_exceeded": 429,
-    "provider_overloaded": 503,
-    "provider_unavailable": 502,
-    "not_found": 404,
-    "image_not_found": 404,
-    "precondition_failed": 412,
-    "payload_too_large": 413,
-    "unprocessable": 422,
-    "server": 500,
-    "server_error": 500,
-    "unmapped": 500,
-    "timeout": 504,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-    **dict.fromkeys(
-        (
-            "context_length_exceeded",
-            "max_tokens_exceeded",
-            "token_limit_exceeded",
-            "string_too_long",
-            "invalid_request",
-            "invalid_request_error",
-            "invalid_prompt",
-            "content_policy_violation",
-            "refusal",
-            "invalid_image",
-            "image_too_large",
-            "image_too_small",
-            "unsupported_image_format",
-            "image_download_failed",
-        ),
-        400,
-    ),
-}
-
 
 def _in_stream(kind: type[APIStatusError]) -> type[StreamAPIError]:
     # The class's retryable and billed must be the status's, so the status comes first.
@@ -411,231 +355,18 @@ _STREAM_KIND: Final = {
 }
 
 
+def kind_of(status: int | None, *, moderated: bool, in_stream: bool) -> type[APIStatusError]:
+    """Give the class of a status; inside a stream the one that is a `StreamAPIError` besides."""
+    kind: type[APIStatusError] = APIStatusError
+    if status is not None:
+        kind = _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
+    if moderated and kind is PermissionDeniedError:
+        kind = ModerationError
+    return _STREAM_KIND.get(kind, StreamAPIError) if in_stream else kind
+
+
 def redact(text: str, secret: str | None = None) -> str:
     """Take out whatever looks like a key, and `secret` itself."""
     if secret and len(secret) >= 8:
         text = text.replace(secret, "***")
     return _SECRET.sub("***", text)
-
-
-def error_from_response(
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    *,
-    now: float,
-    secret: str | None = None,
-) -> APIStatusError:
-    """Build the exception of an answer with an HTTP error status.
-
-    Args:
-        status: The HTTP status.
-        headers: The answer's headers, looked up without regard to case.
-        body: The body, or its beginning.
-        now: Seconds since the epoch, for a ``Retry-After`` that names a date.
-        secret: The API key, which a careless server may echo.
-    """
-    if secret and len(secret) >= 8:
-        body = body.replace(secret.encode(), b"***")  # before a text is cut short in its middle
-    details = error_in(body)
-    text = body.decode("utf-8", "replace").strip()
-    if details is None:
-        # A body of another dialect, such as {"detail": ...}, or no JSON at all.
-        said = _message_in(_parsed(text)) or _plain_text(text)
-        details = ErrorBody(message=said or f"HTTP {status} without a body")
-    error = _status_error(details, status, in_stream=False, secret=secret)
-    error.retry_after = _retry_after(headers, error.metadata, now, error.retry_after)
-    error.request_id = headers.get("x-request-id") or _request_id(body)
-    error.generation_id = headers.get("x-generation-id")
-    return error
-
-
-def error_in_stream(details: ErrorBody, *, now: float, secret: str | None = None) -> StreamAPIError:
-    """Build the exception of an error object that came in a stream or in a body with 200."""
-    error = cast("StreamAPIError", _status_error(details, None, in_stream=True, secret=secret))
-    error.retry_after = _retry_after({}, error.metadata, now, error.retry_after)
-    return error
-
-
-def error_in(body: bytes) -> ErrorBody | None:
-    """Give the error object of a JSON body, or None where it holds none."""
-    value = _object_in(body)
-    found = value.get("error")
-    if isinstance(found, dict):
-        return fit(cast("dict[str, Any]", found), ErrorBody)
-    return ErrorBody.from_text(found) if isinstance(found, str) else None
-
-
-def _status_error(
-    details: ErrorBody, status: int | None, *, in_stream: bool, secret: str | None
-) -> APIStatusError:
-    metadata = _cleaned(details.metadata, secret) or {}
-    error_type = metadata.get("error_type") or details.error_type
-    if status is None:
-        status = _status_of(details, error_type)
-    kind: type[APIStatusError] = APIStatusError
-    if status is not None:
-        kind = _BY_STATUS.get(status, ServerError if status >= 500 else APIStatusError)
-    moderated = kind is PermissionDeniedError and ("reasons" in metadata)
-    if moderated:
-        kind = ModerationError
-    if in_stream:
-        kind = _STREAM_KIND.get(kind, StreamAPIError)
-    provider = metadata.get("provider_name")
-    raw = _parsed(metadata.get("raw"))
-    sentence = _sentence(details, raw)
-    where = f"{provider} via OpenRouter" if provider else None
-    facts = ", ".join(str(fact) for fact in (status, error_type, where) if fact)
-    error = kind(redact(f"{sentence} [{facts}]" if facts else sentence, secret))
-    error.status = status
-    error.code = details.code
-    error.error_type = error_type if isinstance(error_type, str) else None
-    error.provider_name = provider if isinstance(provider, str) else None
-    error.metadata = metadata if details.metadata is not None else None
-    error.raw = raw
-    if isinstance(error, ModerationError):
-        reasons, flagged = metadata.get("reasons"), metadata.get("flagged_input")
-        listed = cast("list[object]", reasons) if isinstance(reasons, list) else [reasons]
-        error.reasons = tuple(str(reason) for reason in listed if reason)
-        error.flagged_input = flagged if isinstance(flagged, str) else None
-    availability = details.availability or {}
-    if isinstance(availability.get("retryable"), bool):
-        error.retryable = availability["retryable"]
-    wait = availability.get("retry_after")
-    if isinstance(wait, int | float) and math.isfinite(wait):
-        error.retry_after = max(0.0, float(wait))
-    return error
-
-
-def _cleaned(metadata: dict[str, Any] | None, secret: str | None) -> dict[str, Any] | None:
-    """Copy the metadata without keys; None where it is nested beyond reason."""
-    try:
-        return cast("dict[str, Any] | None", _without_keys(metadata, secret))
-    except RecursionError:
-        return None
-
-
-def _without_keys(value: object, secret: str | None) -> object:
-    if isinstance(value, str):
-        return redact(value, secret)
-    if isinstance(value, list):
-        return [_without_keys(item, secret) for item in cast("list[object]", value)]
-    if isinstance(value, dict):
-        items = cast("dict[str, object]", value).items()
-        return {redact(name, secret): _without_keys(item, secret) for name, item in items}
-    return value
-
-
-def _status_of(details: ErrorBody, error_type: object) -> int | None:
-    extra = details.extra or {}
-    for value in (details.code, details.http_status, extra.get("status_code")):
-        text = str(value)
-        if text.isdigit() and 400 <= int(text) <= 599:
-            return int(text)
-    for name in (error_type, details.code, details.type):
-        if isinstance(name, str) and name in _STATUS_BY_NAME:
-            return _STATUS_BY_NAME[name]
-    return None
-
-
-def _sentence(details: ErrorBody, raw: object) -> str:
-    """Give the sentence that helps most: the provider's own, not "Provider returned error"."""
-    message = (details.message or "").strip()
-    if message.lower().rstrip(".") not in _GENERIC:
-        return message
-    said = _message_in(raw)
-    if said:
-        return said
-    return message or "the API reported an error without a message"
-
-
-def _message_in(raw: object, levels: int = 8) -> str:
-    if isinstance(raw, str):
-        return _plain_text(raw)
-    if levels and isinstance(raw, dict):
-        found = cast("dict[str, object]", raw)
-        for key in ("error", "message", "detail", "msg"):
-            said = _message_in(_parsed(found.get(key)), levels - 1)
-            if said:
-                return said
-    if levels and isinstance(raw, list) and raw:
-        return _message_in(cast("list[object]", raw)[0], levels - 1)
-    return ""
-
-
-def _parsed(raw: object) -> object:
-    if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "["):
-        try:
-            return cast("object", json.loads(raw))
-        except (ValueError, RecursionError):
-            return raw
-    return raw
-
-
-def _plain_text(text: str) -> str:
-    """Shorten a body that is no JSON; of a page of HTML keep the words."""
-    if text.lstrip()[:1] == "<":
-        text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>", " ", text[:20_000])
-    text = " ".join(text.split())
-    return text if len(text) <= _RAW_LIMIT else text[: _RAW_LIMIT - 3] + "..."
-
-
-def _request_id(body: bytes) -> str | None:
-    value = _object_in(body).get("request_id")
-    return value if isinstance(value, str) else None
-
-
-def _object_in(body: bytes) -> dict[str, Any]:
-    """Give the JSON object that a body is; an empty one where it is none."""
-    try:
-        value: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _retry_after(
-    headers: Mapping[str, str],
-    metadata: dict[str, Any] | None,
-    now: float,
-    otherwise: float | None,
-) -> float | None:
-    """Give the seconds to wait, from wherever the API names them, headers first."""
-    inner: object = (metadata or {}).get("headers")
-    sources: list[Mapping[str, object]] = [headers]
-    if isinstance(inner, dict):
-        sources.append(cast("Mapping[str, object]", inner))
-    for source in sources:
-        folded = {str(name).lower(): str(value) for name, value in source.items()}
-        milliseconds = _number(folded.get("retry-after-ms"))
-        if milliseconds is not None:
-            return max(0.0, milliseconds / 1000)
-        if "retry-after" in folded:
-            wait = _seconds_or_date(folded["retry-after"], now)
-            if wait is not None:
-                return wait
-        reset = _number(folded.get("x-ratelimit-reset"))
-        if reset is not None:
-            # Milliseconds since the epoch, as recorded from OpenRouter; elsewhere seconds since
-            # the epoch, or simply seconds.
-            moment = reset / 1000 if reset > 1e11 else reset
-            return max(0.0, moment - now if moment > 1e8 else moment)
-    return otherwise
-
-
-def _seconds_or_date(value: str, now: float) -> float | None:
-    seconds = _number(value)
-    if seconds is not None:
-        return max(0.0, seconds)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "nan")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

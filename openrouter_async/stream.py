@@ -16,11 +16,12 @@ import msgspec
 
 from ._accumulate import Accumulator, Outline
 from ._config import Limits, Secret, Timeouts
+from ._error_bodies import error_in, error_in_stream
 from ._event_stream import EventStream, Leaving, RawCursor, Send
 from ._sse import NamedEvent
 from ._timing import Ending, Timing
 from ._transport import epoch
-from .errors import OpenRouterError, ProtocolError, StreamAPIError, error_in, error_in_stream
+from .errors import OpenRouterError, ProtocolError, StreamAPIError
 from .types import ChatChunk, ChatCompletion, ErrorBody, Image, Usage
 from .types._lenient import NotAnObjectError, decode_leniently
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from openrouter_async import errors
+from openrouter_async._error_bodies import error_from_response, error_in, error_in_stream
 from openrouter_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -40,9 +41,6 @@ from openrouter_async.errors import (
     StreamError,
     StreamTruncatedError,
     UnprocessableEntityError,
-    error_from_response,
-    error_in,
-    error_in_stream,
     redact,
 )
 from openrouter_async.types import ChatCompletion, Choice, ErrorBody, Message

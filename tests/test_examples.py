@@ -57,14 +57,16 @@ def test_stream_images_saves_the_image(tmp_path: Path) -> None:
     with Emulator.in_thread() as emulator:
         printed = run_example("stream_images.py", emulator.base_url, tmp_path, "A fox")
     assert (tmp_path / "image-1.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert "1 images" in printed and "ending complete" in printed
+    assert "1 images" in printed
+    assert "ending complete" in printed
 
 
 def test_demo_runs_without_a_key(tmp_path: Path) -> None:
     """The demo needs no key: it streams from the built-in emulator and reports both streams."""
     printed = run_example("demo.py", None, tmp_path)
     assert printed.count("ending complete") == 2
-    assert printed.count("first token after") == 2 and printed.count("cost $0.0") == 2
+    assert printed.count("first token after") == 2
+    assert printed.count("cost $0.0") == 2
     assert (tmp_path / "demo.png").exists()
 
 
@@ -77,11 +79,9 @@ def test_demo_uses_the_key_that_is_set(tmp_path: Path) -> None:
 
 def modules() -> list[ModuleType]:
     """Every module of the package that imports without an extra."""
-    names = [openrouter_async.__name__]
-    for found in pkgutil.walk_packages(openrouter_async.__path__, "openrouter_async."):
-        if not found.name.endswith("__main__"):
-            names.append(found.name)
-    return [importlib.import_module(name) for name in names]
+    found = pkgutil.walk_packages(openrouter_async.__path__, "openrouter_async.")
+    names = [info.name for info in found if not info.name.endswith("__main__")]
+    return [openrouter_async, *(importlib.import_module(name) for name in names)]
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
@@ -91,7 +91,7 @@ def test_docstring_examples_run(module: ModuleType) -> None:
     assert failed == 0
 
 
-README_BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+README_BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
 
 
 def compiled(source: str) -> CodeType:

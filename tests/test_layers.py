@@ -31,6 +31,7 @@ LEVELS = {
     "errors": 1,
     "content": 1,
     "_config": 1,
+    "_error_bodies": 2,
     "_accumulate": 2,
     "_retry": 2,
     "_limits": 3,

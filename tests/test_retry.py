@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_async import RetryPolicy
+from openrouter_async._error_bodies import error_from_response, error_in_stream
 from openrouter_async._retry import Failure, classify, delay_before_retry
 from openrouter_async.errors import (
     APIConnectionError,
@@ -31,8 +32,6 @@ from openrouter_async.errors import (
     TLSError,
     TotalTimeout,
     WireIdleTimeout,
-    error_from_response,
-    error_in_stream,
 )
 from openrouter_async.types import ErrorBody
 

@@ -3,3 +3,7 @@
 What may live here: arguments in, bytes out, with every check that can be made before a socket
 is opened. No I/O and no retry.
 """
+
+from . import chat
+
+__all__ = ["chat"]

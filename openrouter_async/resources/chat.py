@@ -13,7 +13,8 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec import Struct
 
-from ..errors import ProtocolError, error_in_stream
+from .._error_bodies import error_in_stream
+from ..errors import ProtocolError
 from ..types import ChatCompletion, ChatParams, ErrorBody, Message, MessageParam
 from ..types._lenient import NotAnObjectError, decode_leniently
 from ..types._struct import WireStruct
