@@ -26,10 +26,11 @@ class EventAligner:
         data_reads: How many of the pieces given held data, not only comments.
     """
 
-    __slots__ = ("_held", "data_reads", "done", "finished")
+    __slots__ = ("_after_carriage_return", "_held", "data_reads", "done", "finished")
 
     def __init__(self) -> None:
         self._held: list[bytes] = []
+        self._after_carriage_return = False
         self.finished = False
         self.done = False
         self.data_reads = 0
@@ -38,6 +39,8 @@ class EventAligner:
         """Take the bytes of one read and give the whole events so far; empty where none ended."""
         edge = self._held[-1][-1:] if self._held else b""
         end = len(data) if data.endswith(b"\n\n") else _end_of_events(edge + data) - len(edge)
+        if self._after_carriage_return and end <= 0 and data.startswith(b"\n"):
+            end = 1  # the other half of the CRLF that ended the last event
         if end <= 0:
             self._held.append(data)
             return b""
@@ -47,6 +50,7 @@ class EventAligner:
             self._held.clear()
         if end < len(data):
             self._held.append(data[end:])
+        self._after_carriage_return = not self._held and frames.endswith(b"\r")
         if b"data" in frames:
             self._note(frames)
         return frames

@@ -12,6 +12,7 @@ import pytest
 from openrouter_async import (
     ChatCompletion,
     ChatStream,
+    Limits,
     OpenRouter,
     OpenRouterError,
     ProtocolError,
@@ -783,3 +784,17 @@ async def test_errors_are_told_from_misuse(emulator: Emulator, once: OpenRouter)
     with pytest.raises(RuntimeError) as caught:
         await stream
     assert not isinstance(caught.value, OpenRouterError)
+
+
+async def test_what_came_before_an_event_too_large_is_given(emulator: Emulator) -> None:
+    """Chunks of the same read that stand before an oversized event reach the reader first."""
+    emulator.always(chat("one", "two", "x" * 5_000))
+    limits = Limits(max_event_size=2_000)
+    async with OpenRouter(KEY, base_url=emulator.base_url, limits=limits) as client:
+        text = ""
+        with pytest.raises(ProtocolError, match="max_event_size") as info:
+            async for chunk in client.stream("Hi", model="m"):
+                text += chunk.text
+    assert text == "onetwo"
+    assert info.value.partial is not None
+    assert info.value.partial.text == "onetwo"
