@@ -68,6 +68,6 @@ def _end_of_events(data: bytes) -> int:
     end = data.rfind(b"\n\n") + 2
     if b"\r" in data:
         end = max(end, data.rfind(b"\n\r") + 2, data.rfind(b"\r\r") + 2)
-        if data[end - 1 : end + 1] == b"\r\n":
+        if end >= 2 and data[end - 1 : end + 1] == b"\r\n":
             end += 1
     return end if end >= 2 else 0
