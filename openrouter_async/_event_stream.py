@@ -33,7 +33,7 @@ from ._config import Limits, Secret, Timeouts
 from ._frames import EventAligner
 from ._sse import EventTooLargeError, SSEDecoder
 from ._timing import Ending, Timing
-from ._transport import DeadlinePassed, Response, ResponseClosed, timeout_error
+from ._transport import AlreadyReading, DeadlinePassed, Response, ResponseClosed, timeout_error
 from .errors import (
     APITimeoutError,
     FirstEventTimeout,
@@ -60,7 +60,7 @@ Send: TypeAlias = Callable[[Accept], Awaitable[None]]
 """Sends the request, again where that is safe, and has the stream accept the response."""
 
 _NO_EVENTS: Final[Iterator[bytes]] = iter(())
-_SHOWN_BODY: Final = 200
+_SHOWN: Final = 200
 
 
 class _State(Enum):
@@ -359,12 +359,18 @@ class EventStream(Generic[T]):
             size += len(data)
         return b"".join(parts)
 
+    def _revealed(self) -> str | None:
+        # Asked for where it is used: a local variable would show in tracebacks with locals.
+        return self._secret.reveal() if self._secret is not None else None
+
+    def _shown(self, data: bytes) -> str:
+        """Give the beginning of what came, for a message, without the key."""
+        # A little more is looked at, or a key at the end would be cut and not be known again.
+        return redact(data[: 2 * _SHOWN].decode("utf-8", "replace"), self._revealed())[:_SHOWN]
+
     def _not_a_stream(self, body: bytes) -> ProtocolError:
         kind = self.headers.get("content-type", "no content type")
-        start = redact(
-            body[:_SHOWN_BODY].decode("utf-8", "replace"),
-            self._secret.reveal() if self._secret is not None else None,
-        )
+        start = self._shown(body)
         error = ProtocolError(
             f"expected an event stream, got HTTP {self.status} with {kind}: {start!r}; "
             "does base_url name an OpenRouter-compatible API?"
@@ -416,7 +422,9 @@ class EventStream(Generic[T]):
             raise timeout_error(kind, seconds) from None
         except ResponseClosed:
             raise StopAsyncIteration from None
-        except (OpenRouterError, RuntimeError):
+        except AlreadyReading:
+            raise RuntimeError("another task is already reading this stream") from None
+        except OpenRouterError:
             raise
         except BaseException:
             self.close()
@@ -505,7 +513,10 @@ class EventStream(Generic[T]):
 def _events_then_error(events: list[bytes], error: ProtocolError) -> Iterator[bytes]:
     """What came whole before an event that is too large is not lost with it."""
     yield from events
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # its traceback holds this frame, which must not hold it
 
 
 def _ending_of(error: OpenRouterError) -> Ending:

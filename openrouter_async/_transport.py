@@ -59,7 +59,15 @@ if TYPE_CHECKING:
 
     from ._config import Limits, Timeouts
 
-__all__ = ["DeadlinePassed", "PoolStats", "Request", "Response", "ResponseClosed", "Transport"]
+__all__ = [
+    "AlreadyReading",
+    "DeadlinePassed",
+    "PoolStats",
+    "Request",
+    "Response",
+    "ResponseClosed",
+    "Transport",
+]
 
 _LARGE_BODY: Final = 2**20
 """aiohttp writes bytes in one piece and warns above this; a file it writes piece by piece."""
@@ -69,6 +77,10 @@ _READ_SIZE: Final = 2**18
 
 class DeadlinePassed(Exception):
     """A read took longer than it was allowed to; the connection is closed."""
+
+
+class AlreadyReading(Exception):
+    """Another task is reading this response already, and goes on."""
 
 
 class ResponseClosed(Exception):
@@ -200,9 +212,7 @@ class Transport:
         )
         if response.status == 407:  # the proxy's word; over CONNECT aiohttp raises it
             response.close()
-            refused = ProxyError(f"the proxy answered 407 {response.reason or ''}".rstrip())
-            refused.phase = "connect"
-            raise refused
+            raise _refused_by_proxy(response.reason)
         return response
 
     async def _pool_for(self, url: str) -> _Pool:
@@ -617,10 +627,10 @@ class Response:
             DeadlinePassed: Nothing arrived within `limit`; the connection is closed.
             ResponseClosed: `close` was called meanwhile.
             StreamBrokenError: The connection broke.
-            RuntimeError: Another task is reading already.
+            AlreadyReading: Another task is reading already.
         """
         if self._deadline != inf:
-            raise RuntimeError("another task is already reading this stream")
+            raise AlreadyReading
         if self._is_done and self._content.at_eof():
             return b""  # aiohttp raises on a body whose connection has been given back
         started = self._time()
@@ -633,6 +643,9 @@ class Response:
             data = self._left_in_buffer(error)
         except RuntimeError as error:
             # aiohttp says this of a connection that closed while nobody was reading.
+            connection = self._response.connection
+            if connection is not None and not connection.closed:
+                raise
             data = self._left_in_buffer(error)
         finally:
             self._deadline = inf
@@ -879,6 +892,12 @@ def _translated(
     return APIConnectionError(
         f"the connection to {where} was lost before an answer came: {_reason(error)}"
     ), cause
+
+
+def _refused_by_proxy(reason: str | None) -> ProxyError:
+    error = ProxyError(f"the proxy answered 407 {reason or ''}".rstrip())
+    error.phase = "connect"
+    return error
 
 
 def _reason(error: BaseException) -> str:

@@ -169,7 +169,9 @@ class OpenRouter:
         ...         print(chunk.text, end="", flush=True)
         """
         self._refuse_if_closed()
-        body = chat.chat_body(messages, model=model or self._model, stream=True, params=params)
+        body = chat.chat_body(
+            messages, model=self._model if model is None else model, stream=True, params=params
+        )
         waits = timeouts if timeouts is not None else self._timeouts
         _check_type("timeouts", waits, Timeouts)
         extra = chat.checked_headers(params.get("extra_headers", {}), "extra_headers")
@@ -224,7 +226,9 @@ class OpenRouter:
         if transport != "json":
             raise ValueError(f"transport must be 'stream' or 'json', got {transport!r}")
         self._refuse_if_closed()
-        body = chat.chat_body(messages, model=model or self._model, stream=False, params=params)
+        body = chat.chat_body(
+            messages, model=self._model if model is None else model, stream=False, params=params
+        )
         extra = chat.checked_headers(params.get("extra_headers", {}), "extra_headers")
         return self._complete_as_json(body, extra, timeouts or self._timeouts)
 
@@ -233,8 +237,7 @@ class OpenRouter:
     ) -> ChatCompletion:
         async def accept(response: Response) -> ChatCompletion:
             answer = await self._read_body(response, timeouts)
-            key = self._key.reveal() if self._key is not None else None
-            return chat.completion_from(answer, now=time.time(), secret=key)
+            return chat.completion_from(answer, now=time.time(), secret=self._key)
 
         return await self._send(
             "POST",
@@ -406,12 +409,7 @@ class OpenRouter:
     ) -> Request:
         self._refuse_if_closed()
         if self._key is None:
-            failure = AuthenticationError(
-                "no API key: pass api_key to OpenRouter or set the variable OPENROUTER_API_KEY "
-                "(api_key='' is for a server that needs none)"
-            )
-            failure.phase = "queue"
-            raise failure
+            raise _no_key()
         everything = {**self._headers, **headers}
         if self._key:
             everything["Authorization"] = f"Bearer {self._key.reveal()}"
@@ -497,16 +495,18 @@ class OpenRouter:
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        for name in ("_key", "_transport"):
-            del state[name]
+        del state["_transport"]
+        # The key does not travel, as the other side has its own environment; that none is to be
+        # sent does.
+        sends_none = self._key is not None and not self._key
+        state["_key"] = "" if sends_none else None
         if self._transport_arguments["session"] is not None:
             raise TypeError("a client with a session of your own cannot be pickled")
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        # The key does not travel: the other side has its own environment.
-        self._key = _key_from(None)
+        self._key = _key_from(state["_key"])
         self._transport = Transport(self._timeouts, self._limits, **self._transport_arguments)
 
 
@@ -520,6 +520,15 @@ _JSON_HEADERS: Final = {
 def _key_from(given: str | None) -> Secret | None:
     key = given if given is not None else from_environment("OPENROUTER_API_KEY")
     return checked_key(key) if key is not None else None
+
+
+def _no_key() -> AuthenticationError:
+    error = AuthenticationError(
+        "no API key: pass api_key to OpenRouter or set the variable OPENROUTER_API_KEY "
+        "(api_key='' is for a server that needs none)"
+    )
+    error.phase = "queue"
+    return error
 
 
 def _check_type(name: str, value: object, kind: type) -> None:

@@ -30,7 +30,6 @@ __all__ = ["ChatStream", "Ending", "Timing"]
 T = TypeVar("T")
 
 _decode: Final = msgspec.json.Decoder(ChatChunk).decode
-_SHOWN_EVENT: Final = 200
 
 
 class ChatStream(EventStream[ChatChunk]):
@@ -172,7 +171,7 @@ class ChatStream(EventStream[ChatChunk]):
         try:
             return decode_leniently(data, ChatChunk)
         except NotAnObjectError as error:
-            shown = data[:_SHOWN_EVENT].decode("utf-8", "replace")
+            shown = self._shown(data)
             raise ProtocolError(f"an event holds {error}: {shown!r}") from None
 
     def _raise_error_in(self, chunk: ChatChunk, data: bytes) -> None:
@@ -182,8 +181,7 @@ class ChatStream(EventStream[ChatChunk]):
         if details is None and chunk.object == "error":
             details = decode_leniently(data, ErrorBody)
         if details is not None:
-            secret = self._secret.reveal() if self._secret is not None else None
-            raise error_in_stream(details, now=epoch(), secret=secret)
+            raise error_in_stream(details, now=epoch(), secret=self._revealed())
 
     def _finished(self) -> bool:
         return self._outline.finished
@@ -193,8 +191,7 @@ class ChatStream(EventStream[ChatChunk]):
         # becomes the one chunk that says all of it.
         details = error_in(body)
         if details is not None:
-            secret = self._secret.reveal() if self._secret is not None else None
-            raise error_in_stream(details, now=epoch(), secret=secret)
+            raise error_in_stream(details, now=epoch(), secret=self._revealed())
         try:
             value = msgspec.json.decode(body, type=dict[str, Any])
             for choice in value["choices"]:

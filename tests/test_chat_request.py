@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from openrouter_async import ChatCompletion, Message, ProtocolError, RateLimitError, ToolCall
+from openrouter_async._config import Secret
 from openrouter_async.errors import (
     APIStatusError,
     BadGatewayError,
@@ -310,7 +311,7 @@ def test_bad_headers_are_refused(headers: object, kind: type[Exception], message
 def completed(answer: object, secret: str | None = None) -> ChatCompletion:
     """Decode an answer that came whole."""
     wire = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    return completion_from(wire, now=0.0, secret=secret)
+    return completion_from(wire, now=0.0, secret=None if secret is None else Secret(secret))
 
 
 def test_an_answer_is_decoded() -> None:

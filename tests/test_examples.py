@@ -91,13 +91,16 @@ def test_docstring_examples_run(module: ModuleType) -> None:
     assert failed == 0
 
 
-README_BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+README_BLOCKS = re.findall(
+    r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+)
 
 
 def compiled(source: str) -> CodeType:
     """Compile a block as a notebook would: `await` is allowed outside functions."""
     source = source.replace("asyncio.run(main())", "await main()")
-    return compile(source, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code: CodeType = compile(source, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return code
 
 
 @pytest.mark.parametrize("source", README_BLOCKS, ids=range(len(README_BLOCKS)))

@@ -13,8 +13,9 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec import Struct
 
+from .._config import Secret
 from .._error_bodies import error_in_stream
-from ..errors import ProtocolError
+from ..errors import ProtocolError, StreamAPIError
 from ..types import ChatCompletion, ChatParams, ErrorBody, Message, MessageParam
 from ..types._lenient import NotAnObjectError, decode_leniently
 from ..types._struct import WireStruct
@@ -162,7 +163,7 @@ def checked_headers(headers: object, name: str) -> dict[str, str]:
     return checked
 
 
-def completion_from(body: bytes, *, now: float, secret: str | None) -> ChatCompletion:
+def completion_from(body: bytes, *, now: float, secret: Secret | None) -> ChatCompletion:
     """Decode the answer that is not streamed.
 
     Raises:
@@ -182,15 +183,22 @@ def completion_from(body: bytes, *, now: float, secret: str | None) -> ChatCompl
     if details is None and any(choice.finish_reason == "error" for choice in completion.choices):
         details = ErrorBody(message="the provider ended the answer with an error")
     if details is not None:
-        failure = error_in_stream(details, now=now, secret=secret)
-        failure.generation_id = completion.id
-        if completion.choices:
-            failure.partial = completion
-            failure.phase = "body"  # a part of the answer was made: never sent again by itself
-            failure.retryable = False
-            cost = completion.cost
-            failure.billed = "unknown" if cost is None else "yes" if cost > 0 else "no"
-        raise failure
+        raise _failure_of(completion, details, now, secret)
     if not completion.choices:
         raise ProtocolError("the answer holds neither a choice nor an error")
     return completion
+
+
+def _failure_of(
+    completion: ChatCompletion, details: ErrorBody, now: float, secret: Secret | None
+) -> StreamAPIError:
+    key = secret.reveal() if secret is not None else None
+    failure = error_in_stream(details, now=now, secret=key)
+    failure.generation_id = completion.id
+    if completion.choices:
+        failure.partial = completion
+        failure.phase = "body"  # a part of the answer was made: never sent again by itself
+        failure.retryable = False
+        cost = completion.cost
+        failure.billed = "unknown" if cost is None else "yes" if cost > 0 else "no"
+    return failure

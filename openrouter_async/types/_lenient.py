@@ -44,9 +44,10 @@ def decode_leniently(data: bytes, kind: type[T]) -> T:
         value: object = json.loads(data.decode("utf-8", "replace"), parse_int=_integer)
         if isinstance(value, dict):
             return fit(cast("dict[str, Any]", _mend_text(cast("object", value))), kind)
+        reason = f"JSON of type {type(value).__name__} instead of an object"
     except (ValueError, RecursionError) as error:
-        raise NotAnObjectError(f"no JSON: {error}") from None
-    raise NotAnObjectError(f"JSON of type {type(value).__name__} instead of an object")
+        reason = f"no JSON: {error}"  # raised below: the error of `json` holds the whole text
+    raise NotAnObjectError(reason)
 
 
 def fit(value: dict[str, Any], kind: type[T]) -> T:
