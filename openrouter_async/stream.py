@@ -9,6 +9,7 @@ stream starts, reads, ends and is left is the business of `EventStream`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from typing import Any, Final, Self, TypeVar, cast
 
@@ -20,7 +21,6 @@ from ._error_bodies import error_in, error_in_stream
 from ._event_stream import EventStream, Leaving, RawCursor, Send
 from ._sse import NamedEvent
 from ._timing import Ending, Timing
-from ._transport import epoch
 from .errors import OpenRouterError, ProtocolError, StreamAPIError
 from .types import ChatChunk, ChatCompletion, ErrorBody, Image, Usage
 from .types._lenient import NotAnObjectError, decode_leniently
@@ -181,7 +181,7 @@ class ChatStream(EventStream[ChatChunk]):
         if details is None and chunk.object == "error":
             details = decode_leniently(data, ErrorBody)
         if details is not None:
-            raise error_in_stream(details, now=epoch(), secret=self._revealed())
+            raise error_in_stream(details, now=time.time(), secret=self._revealed())
 
     def _finished(self) -> bool:
         return self._outline.finished
@@ -191,7 +191,7 @@ class ChatStream(EventStream[ChatChunk]):
         # becomes the one chunk that says all of it.
         details = error_in(body)
         if details is not None:
-            raise error_in_stream(details, now=epoch(), secret=self._revealed())
+            raise error_in_stream(details, now=time.time(), secret=self._revealed())
         try:
             value = msgspec.json.decode(body, type=dict[str, Any])
             for choice in value["choices"]:

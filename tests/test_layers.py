@@ -53,7 +53,7 @@ LEVELS = {
 FACE_LEVEL = 6
 
 # Files of these folders make up one thing and know each other; the integrations do not.
-TOGETHER = {"types", "resources", "testing"}
+TOGETHER = {"_transport", "types", "resources", "testing"}
 
 # `client.map(...)` and the like hand out an object of a higher level. The class is imported where
 # it is made, inside the method (or under TYPE_CHECKING), never when the client module is imported.
@@ -183,7 +183,7 @@ def test_uses_only_the_libraries_of_its_level(path: Path) -> None:
         if library in LOOP_LIBRARIES and level <= LOOP_FREE_UP_TO:
             wrong.append(f"{at}: levels 0 to {LOOP_FREE_UP_TO} know no event loop")
         elif library == "aiohttp" and part not in USES_AIOHTTP:
-            wrong.append(f"{at}: in the core only _transport.py does")
+            wrong.append(f"{at}: in the core only _transport/ does")
         elif (
             library not in RUNTIME_LIBRARIES | sys.stdlib_module_names
             and part not in BRINGS_ITS_OWN

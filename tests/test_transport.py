@@ -24,7 +24,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from openrouter_async import Limits, OpenRouter, OpenRouterError, RetryPolicy, Timeouts
-from openrouter_async._transport import _TLS_CONTEXTS, _foreign, _translated
+from openrouter_async._transport.failures import foreign, translated
+from openrouter_async._transport.network import TLS_CONTEXTS
 from openrouter_async.errors import (
     APIConnectionError,
     ConnectError,
@@ -679,12 +680,12 @@ async def test_context_is_made_once(
         return real(*arguments, **more)
 
     monkeypatch.setattr(ssl, "create_default_context", counting)
-    _TLS_CONTEXTS.clear()
+    TLS_CONTEXTS.clear()
     for _ in range(5):
         async with OpenRouter(KEY, base_url=secure.base_url, ssl=authority.file) as client:
             await ask(client)
     assert len(made) == 1
-    _TLS_CONTEXTS.clear()
+    TLS_CONTEXTS.clear()
 
 
 async def test_tls_through_a_proxy(secure: Emulator, authority: Authority, proxy: Proxy) -> None:
@@ -986,8 +987,8 @@ def test_every_foreign_error_becomes_one_of_ours(phase: Phase) -> None:
     made = foreign_errors()
     assert len(made) > 25
     for error in made:
-        assert isinstance(error, _foreign()), type(error)
-        ours, cause = _translated(error, phase, "http://127.0.0.1/api")
+        assert isinstance(error, foreign()), type(error)
+        ours, cause = translated(error, phase, "http://127.0.0.1/api")
         assert isinstance(ours, OpenRouterError)
         assert str(ours)
         assert cause is error or cause is None

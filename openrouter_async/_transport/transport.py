@@ -1,0 +1,253 @@
+"""The pools of one client: a request goes in, a response comes out.
+
+The rule of this file: which loop's pool a request uses, and what becomes of the pools when a loop
+ends, a process forks or the client is closed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from ..errors import OpenRouterError
+from .failures import foreign, refused_by_proxy, translated
+from .network import environment_proxy, load
+from .opening import Opening
+from .pool import Pool
+from .response import Response
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+
+    import aiohttp
+
+    from .._config import Limits, Timeouts
+
+__all__ = ["PoolStats", "Request", "Transport"]
+
+_LARGE_BODY: Final = 2**20
+"""aiohttp writes bytes in one piece and warns above this; a file it writes piece by piece."""
+
+
+class Request:
+    """What one attempt sends. It has no repr of its own: it holds the key and the prompt."""
+
+    __slots__ = ("body", "headers", "method", "params", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.params = params
+
+
+class PoolStats(Struct, frozen=True, kw_only=True):
+    """How busy a client's connections are, over all its event loops.
+
+    Attributes:
+        limit: Connections that each loop may have open.
+        leased: Connections that a request holds.
+        draining: Of these, how many only wait for the end of a finished stream.
+        waiting: Requests in line for a connection.
+        opened: Connections ever opened.
+        reused: Requests that found an open connection.
+        loops: Event loops that have a pool.
+    """
+
+    limit: int
+    leased: int
+    draining: int
+    waiting: int
+    opened: int
+    reused: int
+    loops: int
+
+
+class Transport:
+    """The pools of one client, one a running loop."""
+
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        limits: Limits,
+        *,
+        proxy: str | None = None,
+        tls: ssl.SSLContext | str | Path | None = None,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        self._timeouts = timeouts
+        self._limits = limits
+        self._proxy = proxy
+        self._tls = tls
+        self._session = session
+        self._pools: dict[asyncio.AbstractEventLoop, Pool] = {}
+        _LIVING.add(self)
+
+    async def open(self, request: Request, timeouts: Timeouts | None = None) -> Response:
+        """Send a request and give its response once the headers are there.
+
+        Args:
+            request: What to send.
+            timeouts: Deadlines of this request, in place of the transport's.
+
+        Raises:
+            OpenRouterError: It could not be sent, or no answer came; `phase` tells how far.
+        """
+        import asyncio
+
+        pool = await self._pool_for(request.url)
+        opening = Opening(timeouts or self._timeouts, pool)
+        cause: BaseException | None = None
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                opening.follow(scope)
+                await pool.wait_for_drained()
+                response = await self._send(request, pool, opening)
+            return Response(response, opening)
+        except foreign() as error:
+            if scope.expired():
+                failure: OpenRouterError = opening.timeout()
+            else:
+                failure, cause = translated(error, opening.phase, request.url)
+        finally:
+            opening.left()
+        failure.phase = opening.phase
+        try:
+            raise failure from cause
+        finally:
+            del failure, cause  # its traceback holds this frame, which must not hold it
+
+    async def _send(self, request: Request, pool: Pool, opening: Opening) -> aiohttp.ClientResponse:
+        import aiohttp
+
+        body = request.body
+        own_deadlines: dict[str, Any] = {}
+        if not pool.owned:
+            # A session of the user's brings aiohttp's default of 300 s in all, and reports no
+            # phases: only connecting can be told apart.
+            own_deadlines["timeout"] = aiohttp.ClientTimeout(
+                total=None, sock_connect=opening.timeouts.connect
+            )
+            opening.enter("headers")
+        response = await pool.session.request(
+            request.method,
+            request.url,
+            params=request.params,
+            data=BytesIO(body) if body is not None and len(body) > _LARGE_BODY else body,
+            headers=request.headers,
+            allow_redirects=False,
+            proxy=pool.proxy,
+            ssl=pool.tls if pool.tls is not None else True,
+            trace_request_ctx=opening,
+            **own_deadlines,
+        )
+        if response.status == 407:  # the proxy's word; over CONNECT aiohttp raises it
+            response.close()
+            raise refused_by_proxy(response.reason)
+        return response
+
+    async def _pool_for(self, url: str) -> Pool:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get(loop)
+        if pool is None:
+            tls = await self._prepare(url)
+            for other in [other for other in list(self._pools) if other.is_closed()]:
+                dead = self.forget(other)
+                if dead is not None:  # another thread may have been faster
+                    await dead.aclose()
+            pool = self._pools.get(loop)  # another task may have been faster
+            if pool is None:
+                # All requests go to one origin, so its proxy is found once.
+                proxy = self._proxy or environment_proxy(url)
+                pool = Pool(loop, self._timeouts, self._limits, proxy, tls, self._session)
+                self._pools[loop] = pool
+                await pool.start(weakref.ref(self))
+        return pool
+
+    async def _prepare(self, url: str) -> ssl.SSLContext | None:
+        """Import aiohttp and make the TLS context, off the loop where that takes time."""
+        needs_tls = url.startswith("https:") or (self._proxy or "").startswith("https:")
+        if not needs_tls and "aiohttp" in sys.modules:
+            return None
+        import asyncio
+
+        return await asyncio.to_thread(load, self._tls, needs_tls)
+
+    def stats(self) -> PoolStats:
+        """Count connections over all loops."""
+        pools = list(self._pools.values())
+        return PoolStats(
+            limit=self._limits.max_connections,
+            leased=sum(len(pool.responses) for pool in pools),
+            draining=sum(len(pool.draining) for pool in pools),
+            waiting=sum(pool.waiting for pool in pools),
+            opened=sum(pool.opened for pool in pools),
+            reused=sum(pool.reused for pool in pools),
+            loops=len(pools),
+        )
+
+    async def aclose(self) -> None:
+        """Close the pools of all loops; connections in use are closed as well."""
+        import asyncio
+
+        here = asyncio.get_running_loop()
+        for loop, pool in list(self._pools.items()):
+            if loop is here or loop.is_closed():
+                self.forget(loop)
+                await pool.aclose()
+            else:
+                with suppress(RuntimeError):  # that loop was closed meanwhile
+                    loop.call_soon_threadsafe(self._close_in, loop)
+
+    def _close_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let go of a pool, in its own loop, which then closes it."""
+        pool = self.forget(loop)
+        if pool is not None:
+            pool.abort()
+
+    def forget(self, loop: asyncio.AbstractEventLoop) -> Pool | None:
+        """Give the pool of a loop away."""
+        return self._pools.pop(loop, None)
+
+    def forget_inherited(self) -> None:
+        """In the child of a fork, let go of the parent's connections without touching them."""
+        _INHERITED.append(self._pools)
+        for pool in self._pools.values():
+            pool.is_inherited = True
+        self._pools = {}
+
+
+# The parent's sockets and its epoll set are shared with the child of a fork: closing a
+# transport there would take the parent's connection out of the parent's own loop. So nothing
+# inherited is ever closed, nor dropped, which would close it.
+_INHERITED: Final[list[dict[asyncio.AbstractEventLoop, Pool]]] = []
+_LIVING: Final[weakref.WeakSet[Transport]] = weakref.WeakSet()
+
+
+def _forget_all_inherited() -> None:
+    for transport in list(_LIVING):
+        transport.forget_inherited()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all_inherited)
