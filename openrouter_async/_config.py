@@ -8,12 +8,27 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-__all__ = ["Limits", "RetryPolicy", "Secret", "Timeouts", "checked_base_url", "checked_key"]
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "Limits",
+    "RetryPolicy",
+    "Secret",
+    "Timeouts",
+    "attribution",
+    "check_type",
+    "checked_base_url",
+    "checked_headers",
+    "checked_key",
+    "checked_proxy",
+    "from_environment",
+    "key_from",
+]
 
 DEFAULT_BASE_URL: Final = "https://openrouter.ai/api/v1"
 
@@ -205,3 +220,59 @@ def checked_base_url(url: object) -> str:
 def from_environment(name: str) -> str | None:
     """Read one variable; an empty one counts as not set."""
     return os.environ.get(name) or None
+
+
+def key_from(given: str | None) -> Secret | None:
+    """Give the key that was given, or else the environment's; None where there is neither."""
+    key = given if given is not None else from_environment("OPENROUTER_API_KEY")
+    return checked_key(key) if key is not None else None
+
+
+def check_type(name: str, value: object, kind: type) -> None:
+    """Refuse an argument of the wrong type, naming it."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+
+
+def attribution(
+    url: str | None, title: str | None, categories: Sequence[str] | None
+) -> dict[str, str]:
+    """Build the headers by which OpenRouter attributes requests to an app."""
+    if isinstance(categories, str):
+        raise TypeError("app_categories must be a sequence of str, got one str")
+    given = {
+        "HTTP-Referer": url or from_environment("OPENROUTER_HTTP_REFERER"),
+        "X-OpenRouter-Title": title or from_environment("OPENROUTER_APP_TITLE"),
+        "X-OpenRouter-Categories": ",".join(categories or ())
+        or from_environment("OPENROUTER_APP_CATEGORIES"),
+    }
+    sent = {name: value for name, value in given.items() if value is not None}
+    return checked_headers(sent, "app_url, app_title, app_categories")
+
+
+def checked_proxy(proxy: object) -> str | None:
+    """Check the URL of a proxy, which may hold credentials and so is never shown."""
+    if proxy is None:
+        return None
+    if not isinstance(proxy, str):
+        raise TypeError(f"proxy must be a str, got {type(proxy).__name__}")
+    parts = urlsplit(proxy)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("proxy must start with http:// or https:// and a host")
+    return proxy
+
+
+def checked_headers(headers: object, name: str) -> dict[str, str]:
+    """Check headers that a user adds: names and values that HTTP can carry, in one line each."""
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"{name} must be a mapping, got {type(headers).__name__}")
+    checked: dict[str, str] = {}
+    for key, value in cast("Mapping[object, object]", headers).items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError(f"{name} must map str to str, got {key!r}: {type(value).__name__}")
+        if not key or not key.isascii() or not key.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(f"{name} holds {key!r}, which is no header name")
+        if any(character in value for character in "\r\n\0"):
+            raise ValueError(f"{name}[{key!r}] holds a line end, which would forge a header")
+        checked[key] = value
+    return checked

@@ -10,36 +10,35 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from math import inf
-from operator import itemgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, Unpack, overload
 from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
+from ._bodies import read_body, read_error_body
 from ._config import (
     DEFAULT_BASE_URL,
     Limits,
     RetryPolicy,
-    Secret,
     Timeouts,
+    attribution,
+    check_type,
     checked_base_url,
-    checked_key,
+    checked_headers,
+    checked_proxy,
     from_environment,
+    key_from,
 )
 from ._error_bodies import error_from_response
 from ._retry import delay_before_retry
-from ._transport import DeadlinePassed, PoolStats, Request, Response, Transport, timeout_error
+from ._transport import PoolStats, Request, Response, Transport
 from ._version import __version__
 from .errors import (
     APIStatusError,
     AuthenticationError,
-    FirstEventTimeout,
     OpenRouterError,
     ProtocolError,
-    TotalTimeout,
-    WireIdleTimeout,
 )
 from .resources import chat
 from .stream import ChatStream
@@ -108,12 +107,12 @@ class OpenRouter:
         ssl: ssl_module.SSLContext | str | Path | None = None,
         session: ClientSession | None = None,
     ) -> None:
-        _check_type("timeouts", timeouts, Timeouts)
-        _check_type("retry", retry, RetryPolicy)
-        _check_type("limits", limits, Limits)
+        check_type("timeouts", timeouts, Timeouts)
+        check_type("retry", retry, RetryPolicy)
+        check_type("limits", limits, Limits)
         if model is not None:
-            _check_type("model", model, str)
-        self._key = _key_from(api_key)
+            check_type("model", model, str)
+        self._key = key_from(api_key)
         self._base_url = checked_base_url(
             base_url or from_environment("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
         )
@@ -123,11 +122,11 @@ class OpenRouter:
         self._limits = limits
         self._headers = {
             "User-Agent": _USER_AGENT,
-            **_attribution(app_url, app_title, app_categories),
-            **chat.checked_headers(headers or {}, "headers"),
+            **attribution(app_url, app_title, app_categories),
+            **checked_headers(headers or {}, "headers"),
         }
         self._transport_arguments: dict[str, Any] = {
-            "proxy": _checked_proxy(proxy),
+            "proxy": checked_proxy(proxy),
             "tls": ssl,
             "session": session,
         }
@@ -173,8 +172,8 @@ class OpenRouter:
             messages, model=self._model if model is None else model, stream=True, params=params
         )
         waits = timeouts if timeouts is not None else self._timeouts
-        _check_type("timeouts", waits, Timeouts)
-        extra = chat.checked_headers(params.get("extra_headers", {}), "extra_headers")
+        check_type("timeouts", waits, Timeouts)
+        extra = checked_headers(params.get("extra_headers", {}), "extra_headers")
         headers = {
             "Accept": "text/event-stream",
             # A compressed stream comes in lumps, so none is asked for.
@@ -229,14 +228,14 @@ class OpenRouter:
         body = chat.chat_body(
             messages, model=self._model if model is None else model, stream=False, params=params
         )
-        extra = chat.checked_headers(params.get("extra_headers", {}), "extra_headers")
+        extra = checked_headers(params.get("extra_headers", {}), "extra_headers")
         return self._complete_as_json(body, extra, timeouts or self._timeouts)
 
     async def _complete_as_json(
         self, body: bytes, headers: Mapping[str, str], timeouts: Timeouts
     ) -> ChatCompletion:
         async def accept(response: Response) -> ChatCompletion:
-            answer = await self._read_body(response, timeouts)
+            answer = await read_body(response, timeouts)
             return chat.completion_from(answer, now=time.time(), secret=self._key)
 
         return await self._send(
@@ -305,7 +304,7 @@ class OpenRouter:
         query = {name: _query_value(value) for name, value in (params or {}).items()}
 
         async def accept(response: Response) -> bytes:
-            return await self._read_body(response, self._timeouts)
+            return await read_body(response, self._timeouts)
 
         answer = await self._send(
             method.upper(), path, accept, headers=headers, body=body, query=query
@@ -433,7 +432,7 @@ class OpenRouter:
 
     async def _refusal(self, response: Response, timeouts: Timeouts) -> APIStatusError:
         """Give the exception of an answer with an error status."""
-        body = await self._read_error_body(response, timeouts)
+        body = await read_error_body(response, timeouts, self._limits.max_error_body)
         error = error_from_response(
             response.status,
             response.headers,
@@ -443,45 +442,6 @@ class OpenRouter:
         )
         error.phase = "headers"
         return error
-
-    async def _read_error_body(self, response: Response, timeouts: Timeouts) -> bytes:
-        """Read what is needed of an error; an endless or broken one must not hide the status."""
-        parts: list[bytes] = []
-        size = 0
-        ends = response.time() + (timeouts.wire_idle or inf)  # of all of it: it may come in drops
-        try:
-            while size < self._limits.max_error_body:
-                data = await response.read(max(0.0, ends - response.time()))
-                if not data:
-                    break
-                parts.append(data)
-                size += len(data)
-        except (DeadlinePassed, OpenRouterError):
-            pass
-        finally:
-            response.close()
-        return b"".join(parts)[: self._limits.max_error_body]
-
-    async def _read_body(self, response: Response, timeouts: Timeouts) -> bytes:
-        """Read a whole body; blanks, which only keep a connection alive, are no part of it."""
-        parts: list[bytes] = []
-        has_begun = False
-        try:
-            while True:
-                ends, kind, seconds = _nearest_deadline(response, timeouts, has_begun)
-                try:
-                    data = await response.read(ends - response.time())
-                except DeadlinePassed:
-                    raise timeout_error(kind, seconds) from None
-                if not data:
-                    return b"".join(parts)
-                parts.append(data)
-                has_begun = has_begun or not data.isspace()
-        except OpenRouterError as error:
-            error.phase = "body" if has_begun else "first_event"
-            raise
-        finally:
-            response.close()
 
     def _refuse_if_closed(self) -> None:
         if self._is_closed:
@@ -506,7 +466,7 @@ class OpenRouter:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._key = _key_from(state["_key"])
+        self._key = key_from(state["_key"])
         self._transport = Transport(self._timeouts, self._limits, **self._transport_arguments)
 
 
@@ -517,11 +477,6 @@ _JSON_HEADERS: Final = {
 }
 
 
-def _key_from(given: str | None) -> Secret | None:
-    key = given if given is not None else from_environment("OPENROUTER_API_KEY")
-    return checked_key(key) if key is not None else None
-
-
 def _no_key() -> AuthenticationError:
     error = AuthenticationError(
         "no API key: pass api_key to OpenRouter or set the variable OPENROUTER_API_KEY "
@@ -529,51 +484,6 @@ def _no_key() -> AuthenticationError:
     )
     error.phase = "queue"
     return error
-
-
-def _check_type(name: str, value: object, kind: type) -> None:
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
-
-
-def _attribution(
-    url: str | None, title: str | None, categories: Sequence[str] | None
-) -> dict[str, str]:
-    """Build the headers by which OpenRouter attributes requests to an app."""
-    if isinstance(categories, str):
-        raise TypeError("app_categories must be a sequence of str, got one str")
-    given = {
-        "HTTP-Referer": url or from_environment("OPENROUTER_HTTP_REFERER"),
-        "X-OpenRouter-Title": title or from_environment("OPENROUTER_APP_TITLE"),
-        "X-OpenRouter-Categories": ",".join(categories or ())
-        or from_environment("OPENROUTER_APP_CATEGORIES"),
-    }
-    sent = {name: value for name, value in given.items() if value is not None}
-    return chat.checked_headers(sent, "app_url, app_title, app_categories")
-
-
-def _checked_proxy(proxy: object) -> str | None:
-    if proxy is None:
-        return None
-    if not isinstance(proxy, str):
-        raise TypeError(f"proxy must be a str, got {type(proxy).__name__}")
-    parts = urlsplit(proxy)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("proxy must start with http:// or https:// and a host")
-    return proxy
-
-
-def _nearest_deadline(
-    response: Response, timeouts: Timeouts, has_begun: bool
-) -> tuple[float, type[OpenRouterError], float | None]:
-    """Give when the wait for a body's next bytes ends, as what, and after how many seconds."""
-    deadlines = [
-        (response.time(), WireIdleTimeout, timeouts.wire_idle),
-        (response.sending_at, TotalTimeout, timeouts.total),
-        (response.sent_at, FirstEventTimeout, None if has_begun else timeouts.first_event),
-    ]
-    ends = ((since + (limit or inf), kind, limit) for since, kind, limit in deadlines)
-    return min(ends, key=itemgetter(0))
 
 
 def _redirected(request: Request, response: Response) -> Request:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from openrouter_async import ChatCompletion, Message, ProtocolError, RateLimitError, ToolCall
-from openrouter_async._config import Secret
+from openrouter_async._config import Secret, checked_headers
 from openrouter_async.errors import (
     APIStatusError,
     BadGatewayError,
@@ -21,7 +21,6 @@ from openrouter_async.errors import (
 )
 from openrouter_async.resources.chat import (
     chat_body,
-    checked_headers,
     checked_messages,
     completion_from,
 )

@@ -36,6 +36,7 @@ LEVELS = {
     "_retry": 2,
     "_limits": 3,
     "_transport": 3,
+    "_bodies": 4,
     "_event_stream": 4,
     "stream": 5,
     "resources": 5,

@@ -20,7 +20,7 @@ from ..types import ChatCompletion, ChatParams, ErrorBody, Message, MessageParam
 from ..types._lenient import NotAnObjectError, decode_leniently
 from ..types._struct import WireStruct
 
-__all__ = ["PATH", "chat_body", "checked_headers", "completion_from"]
+__all__ = ["PATH", "chat_body", "completion_from"]
 
 PATH: Final = "/chat/completions"
 
@@ -145,22 +145,6 @@ def _encode(body: dict[str, Any]) -> bytes:
             except (TypeError, ValueError, RecursionError) as error:
                 raise TypeError(f"{name} cannot be sent as JSON: {error}") from None
         raise
-
-
-def checked_headers(headers: object, name: str) -> dict[str, str]:
-    """Check headers that a user adds: names and values that HTTP can carry, in one line each."""
-    if not isinstance(headers, Mapping):
-        raise TypeError(f"{name} must be a mapping, got {type(headers).__name__}")
-    checked: dict[str, str] = {}
-    for key, value in cast("Mapping[object, object]", headers).items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise TypeError(f"{name} must map str to str, got {key!r}: {type(value).__name__}")
-        if not key or not key.isascii() or not key.replace("-", "").replace("_", "").isalnum():
-            raise ValueError(f"{name} holds {key!r}, which is no header name")
-        if any(character in value for character in "\r\n\0"):
-            raise ValueError(f"{name}[{key!r}] holds a line end, which would forge a header")
-        checked[key] = value
-    return checked
 
 
 def completion_from(body: bytes, *, now: float, secret: Secret | None) -> ChatCompletion:
