@@ -110,7 +110,8 @@ class ChatStream(EventStream[ChatChunk]):
         self._raise_if_over()
         try:
             while True:
-                await self._step()
+                if self._waiting_item() is None:
+                    await self._step_with_reads()
         except StopAsyncIteration:
             self._raise_if_over()
         return cast("ChatCompletion", self.partial)
@@ -236,7 +237,10 @@ class TextCursor(Leaving):
     async def __anext__(self) -> str:
         stream = cast("ChatStream", self._stream)
         while True:
-            text = (await stream._step()).text
+            chunk = stream._waiting_item()
+            if chunk is None:
+                chunk = await stream._step_with_reads()
+            text = chunk.text
             if text:
                 return text
 
