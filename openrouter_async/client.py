@@ -167,20 +167,9 @@ class OpenRouter:
         ...     async for chunk in client.stream("Say hello", model="openai/gpt-4o-mini"):
         ...         print(chunk.text, end="", flush=True)
         """
-        self._refuse_if_closed()
-        body = chat.chat_body(
-            messages, model=self._model if model is None else model, stream=True, params=params
-        )
+        body, headers = self._chat_request(messages, model, params, stream=True)
         waits = timeouts if timeouts is not None else self._timeouts
         check_type("timeouts", waits, Timeouts)
-        extra = checked_headers(params.get("extra_headers", {}), "extra_headers")
-        headers = {
-            "Accept": "text/event-stream",
-            # A compressed stream comes in lumps, so none is asked for.
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-            **extra,
-        }
 
         async def send(accept: Callable[[Response], Awaitable[None]]) -> None:
             await self._send("POST", chat.PATH, accept, headers=headers, body=body, timeouts=waits)
@@ -224,12 +213,29 @@ class OpenRouter:
             return self.stream(messages, model=model, timeouts=timeouts, **params).collect()
         if transport != "json":
             raise ValueError(f"transport must be 'stream' or 'json', got {transport!r}")
+        body, headers = self._chat_request(messages, model, params, stream=False)
+        waits = timeouts if timeouts is not None else self._timeouts
+        check_type("timeouts", waits, Timeouts)
+        return self._complete_as_json(body, headers, waits)
+
+    def _chat_request(
+        self,
+        messages: str | Sequence[MessageParam],
+        model: str | None,
+        params: ChatParams,
+        *,
+        stream: bool,
+    ) -> tuple[bytes, dict[str, str]]:
+        """Build the body and the headers of a chat request, checking every argument."""
         self._refuse_if_closed()
-        body = chat.chat_body(
-            messages, model=self._model if model is None else model, stream=False, params=params
-        )
-        extra = checked_headers(params.get("extra_headers", {}), "extra_headers")
-        return self._complete_as_json(body, extra, timeouts or self._timeouts)
+        model = self._model if model is None else model
+        body = chat.chat_body(messages, model=model, stream=stream, params=params)
+        headers = {
+            **(_STREAM_HEADERS if stream else _JSON_HEADERS),
+            "Content-Type": "application/json",
+            **checked_headers(params.get("extra_headers", {}), "extra_headers"),
+        }
+        return body, headers
 
     async def _complete_as_json(
         self, body: bytes, headers: Mapping[str, str], timeouts: Timeouts
@@ -239,12 +245,7 @@ class OpenRouter:
             return chat.completion_from(answer, now=time.time(), secret=self._key)
 
         return await self._send(
-            "POST",
-            chat.PATH,
-            accept,
-            headers={**_JSON_HEADERS, "Content-Type": "application/json", **headers},
-            body=body,
-            timeouts=timeouts,
+            "POST", chat.PATH, accept, headers=headers, body=body, timeouts=timeouts
         )
 
     # Any endpoint.
@@ -470,6 +471,11 @@ class OpenRouter:
         self._transport = Transport(self._timeouts, self._limits, **self._transport_arguments)
 
 
+_STREAM_HEADERS: Final = {
+    "Accept": "text/event-stream",
+    # A compressed stream comes in lumps, so none is asked for.
+    "Accept-Encoding": "identity",
+}
 _JSON_HEADERS: Final = {
     "Accept": "application/json",
     # aiohttp would offer brotli and zstd too where they are installed, in whatever version.
