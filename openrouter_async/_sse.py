@@ -26,6 +26,7 @@ __all__ = ["EventTooLargeError", "NamedEvent", "SSEDecoder", "encode_comment", "
 
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_FEED: Final = 10
+_DATA: Final = b"data: "
 _RETRY_DIGITS: Final = 18
 """Python refuses to read a number of thousands of digits, and no wait is that long."""
 
@@ -226,15 +227,19 @@ class SSEDecoder:
                     position += 1
             if line:
                 self._take_field(line)
-            else:
+            elif line is not None:
                 self._dispatch(events)
                 if to_run and data.startswith(b"data: ", position):
                     return position
         return position
 
     def _hold(self, fragment: bytes) -> None:
-        self._held.append(fragment)
         self._held_size += len(fragment)
+        if not self._held and fragment.startswith(_DATA):
+            # Held apart, so that a value of megabytes need not be copied to cut this off.
+            self._held.append(_DATA)
+            fragment = fragment[len(_DATA) :]
+        self._held.append(fragment)
         self._check_line(self._held_size)
 
     def _check_line(self, size: int) -> None:
@@ -242,23 +247,23 @@ class SSEDecoder:
         if size > self._max + 6:  # `data: ` is not part of the event
             raise EventTooLargeError(self._max)
 
-    def _finish_line(self, end: bytes) -> bytes:
+    def _finish_line(self, end: bytes) -> bytes | None:
+        """Give the line that `end` ends; None for a held data line, which is taken here."""
         if not self._held:
             self._check_line(len(end))
             return end
         self._hold(end)
-        line = b"".join(self._held)
-        self._held.clear()
+        held, self._held = self._held, []
         self._held_size = 0
-        return line
+        if held[0] is _DATA:
+            del held[0]
+            self._take_value(b"".join(held))
+            return None
+        return b"".join(held)
 
     def _take_field(self, line: bytes) -> None:
         if line.startswith(b"data:") or line == b"data":
-            value = line[6:] if line.startswith(b" ", 5) else line[5:]
-            self._size += len(value) + 1
-            if self._size > self._max + 1:
-                raise EventTooLargeError(self._max)
-            self._data.append(value)
+            self._take_value(line[6:] if line.startswith(b" ", 5) else line[5:])
             return
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
@@ -268,6 +273,12 @@ class SSEDecoder:
             self._id = value.decode("utf-8", "replace")
         elif field == b"retry" and value.isdigit() and len(value) <= _RETRY_DIGITS:
             self.retry = int(value)
+
+    def _take_value(self, value: bytes) -> None:
+        self._size += len(value) + 1
+        if self._size > self._max + 1:
+            raise EventTooLargeError(self._max)
+        self._data.append(value)
 
     def _dispatch(self, events: list[bytes]) -> None:
         self.last_event_id = self._id
