@@ -53,7 +53,7 @@ def test_one_client_over_three_runs(server: Emulator) -> None:
         for count in range(1, 4):
             asyncio.run(use(client))
             server.block_until(lambda: all_closed(server))
-            assert open_sockets() == sockets
+            server.block_until(lambda: open_sockets() == sockets)
             assert server.connections == count
             assert client.stats().loops == 0
     assert_nothing_leased(client)
@@ -83,7 +83,7 @@ def test_one_client_in_eight_threads(server: Emulator) -> None:
     assert failures == []
     assert server.connections == 40
     server.block_until(lambda: all_closed(server))
-    assert open_sockets() == sockets
+    server.block_until(lambda: open_sockets() == sockets)
     assert client.stats().loops == 0
 
 
@@ -150,7 +150,7 @@ def test_loop_that_was_closed_without_goodbye(server: Emulator) -> None:
         gc.collect()
     assert client.stats().loops == 0
     server.block_until(lambda: all_closed(server))
-    assert open_sockets() == sockets
+    server.block_until(lambda: open_sockets() == sockets)
 
 
 def test_loop_that_was_closed_amid_a_stream(server: Emulator) -> None:
@@ -171,7 +171,7 @@ def test_loop_that_was_closed_amid_a_stream(server: Emulator) -> None:
         server.always(ANSWER)
         asyncio.run(use(client))
     server.block_until(lambda: all_closed(server))
-    assert open_sockets() == sockets
+    server.block_until(lambda: open_sockets() == sockets)
     assert_nothing_leased(client)
 
 
