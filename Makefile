@@ -36,7 +36,7 @@ demo: $(RUNTIME)  ## Stream an answer from the built-in emulator (no key, no net
 	$(PY) examples/demo.py
 
 test: $(DEV)  ## Run the tests (PYTEST_ARGS="-k sse -x" passes arguments on)
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses auto $(PYTEST_ARGS)
 
 lint: $(DEV)  ## Check style and formatting
 	$(PY) -m ruff check .
@@ -47,7 +47,7 @@ types: $(DEV)  ## Check the types, with mypy and with pyright, both strict
 	$(PY) -m pyright --pythonpath $(PY)
 
 coverage: $(DEV)  ## Run the tests, show the uncovered lines, fail below the threshold
-	$(PY) -m pytest --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses auto --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
 
 format: $(DEV)  ## Fix what can be fixed, and format
 	$(PY) -m ruff check --fix .
