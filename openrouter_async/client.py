@@ -1,22 +1,21 @@
-"""`OpenRouter`: configuration, a transport, and the one loop that sends.
+"""`OpenRouter`: what a user sets and calls.
 
-The rule of this file: retries, redirects and error statuses are decided here and nowhere else.
-A client is configuration: it opens nothing before its first request, works under any number of
-event loops, in threads and after a fork, and pickles without its key.
+The rule of this file: arguments are put together here and what comes back is given its type;
+`_sender` sends. A client is configuration: it opens nothing before its first request, works under
+any number of event loops, in threads and after a fork, and pickles without its key.
 """
 
 from __future__ import annotations
 
-import sys
+import copy
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, Unpack, overload
-from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
-from ._bodies import read_body, read_error_body
+from ._bodies import read_body
 from ._config import (
     DEFAULT_BASE_URL,
     Limits,
@@ -30,14 +29,9 @@ from ._config import (
     from_environment,
     key_from,
 )
-from ._error_bodies import error_from_response
-from ._retry import delay_before_retry
-from ._transport import PoolStats, Request, Response, Transport
-from ._version import __version__
+from ._sender import Sender
+from ._transport import PoolStats, Response
 from .errors import (
-    APIStatusError,
-    AuthenticationError,
-    OpenRouterError,
     ProtocolError,
 )
 from .resources import chat
@@ -53,12 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["OpenRouter"]
 
 T = TypeVar("T")
-
-_USER_AGENT: Final = (
-    f"openrouter-async/{__version__} Python/{sys.version_info.major}.{sys.version_info.minor}"
-)
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_MAX_REDIRECTS: Final = 5
 
 
 class OpenRouter:
@@ -112,26 +100,21 @@ class OpenRouter:
         check_type("limits", limits, Limits)
         if model is not None:
             check_type("model", model, str)
-        self._key = key_from(api_key)
-        self._base_url = checked_base_url(
-            base_url or from_environment("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
-        )
         self._model = model
-        self._timeouts = timeouts
-        self._retry = retry
-        self._limits = limits
-        self._headers = {
-            "User-Agent": _USER_AGENT,
-            **attribution(app_url, app_title, app_categories),
-            **checked_headers(headers or {}, "headers"),
-        }
-        self._transport_arguments: dict[str, Any] = {
-            "proxy": checked_proxy(proxy),
-            "tls": ssl,
-            "session": session,
-        }
-        self._transport = Transport(timeouts, limits, **self._transport_arguments)
-        self._is_closed = False
+        self._sender = Sender(
+            key_from(api_key),
+            checked_base_url(
+                base_url or from_environment("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
+            ),
+            {
+                **attribution(app_url, app_title, app_categories),
+                **checked_headers(headers or {}, "headers"),
+            },
+            timeouts=timeouts,
+            retry=retry,
+            limits=limits,
+            transport={"proxy": checked_proxy(proxy), "tls": ssl, "session": session},
+        )
 
     # Chat.
 
@@ -168,14 +151,16 @@ class OpenRouter:
         ...         print(chunk.text, end="", flush=True)
         """
         body, headers = self._chat_request(messages, model, params, stream=True)
-        waits = timeouts if timeouts is not None else self._timeouts
+        waits = timeouts if timeouts is not None else self._sender.timeouts
         check_type("timeouts", waits, Timeouts)
 
+        sender = self._sender
+
         async def send(accept: Callable[[Response], Awaitable[None]]) -> None:
-            await self._send("POST", chat.PATH, accept, headers=headers, body=body, timeouts=waits)
+            await sender.send("POST", chat.PATH, accept, headers=headers, body=body, timeouts=waits)
 
         return ChatStream(
-            send, timeouts=waits, limits=self._limits, secret=self._key, accumulate=accumulate
+            send, timeouts=waits, limits=sender.limits, secret=sender.key, accumulate=accumulate
         )
 
     def complete(
@@ -214,7 +199,7 @@ class OpenRouter:
         if transport != "json":
             raise ValueError(f"transport must be 'stream' or 'json', got {transport!r}")
         body, headers = self._chat_request(messages, model, params, stream=False)
-        waits = timeouts if timeouts is not None else self._timeouts
+        waits = timeouts if timeouts is not None else self._sender.timeouts
         check_type("timeouts", waits, Timeouts)
         return self._complete_as_json(body, headers, waits)
 
@@ -227,7 +212,7 @@ class OpenRouter:
         stream: bool,
     ) -> tuple[bytes, dict[str, str]]:
         """Build the body and the headers of a chat request, checking every argument."""
-        self._refuse_if_closed()
+        self._sender.refuse_if_closed()
         model = self._model if model is None else model
         body = chat.chat_body(messages, model=model, stream=stream, params=params)
         headers = {
@@ -242,9 +227,9 @@ class OpenRouter:
     ) -> ChatCompletion:
         async def accept(response: Response) -> ChatCompletion:
             answer = await read_body(response, timeouts)
-            return chat.completion_from(answer, now=time.time(), secret=self._key)
+            return chat.completion_from(answer, now=time.time(), secret=self._sender.key)
 
-        return await self._send(
+        return await self._sender.send(
             "POST", chat.PATH, accept, headers=headers, body=body, timeouts=timeouts
         )
 
@@ -294,7 +279,7 @@ class OpenRouter:
         >>> async def example(client: OpenRouter) -> int:
         ...     return len((await client.request("GET", "/models"))["data"])
         """
-        self._refuse_if_closed()
+        self._sender.refuse_if_closed()
         if not path.startswith("/") or path.startswith("//"):
             raise ValueError(f"path must start with one slash and be below base_url, got {path!r}")
         headers = dict(_JSON_HEADERS)
@@ -305,9 +290,9 @@ class OpenRouter:
         query = {name: _query_value(value) for name, value in (params or {}).items()}
 
         async def accept(response: Response) -> bytes:
-            return await read_body(response, self._timeouts)
+            return await read_body(response, self._sender.timeouts)
 
-        answer = await self._send(
+        answer = await self._sender.send(
             method.upper(), path, accept, headers=headers, body=body, query=query
         )
         if type is bytes:
@@ -333,33 +318,22 @@ class OpenRouter:
         """
         import asyncio
 
-        self._refuse_if_closed()
+        self._sender.refuse_if_closed()
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
-        results = await asyncio.gather(*(self._greet() for _ in range(n)))
+        results = await asyncio.gather(*(self._sender.greet() for _ in range(n)))
         return sum(results)
-
-    async def _greet(self) -> bool:
-        try:
-            response = await self._transport.open(
-                Request("HEAD", f"{self._base_url}/models", {"User-Agent": _USER_AGENT})
-            )
-        except OpenRouterError:
-            return False
-        response.finish()
-        return True
 
     def stats(self) -> PoolStats:
         """Count the connections of this client."""
-        return self._transport.stats()
+        return self._sender.stats()
 
     async def aclose(self) -> None:
         """Close all connections; the client cannot be used afterwards."""
-        self._is_closed = True
-        await self._transport.aclose()
+        await self._sender.aclose()
 
     async def __aenter__(self) -> Self:
-        self._refuse_if_closed()
+        self._sender.refuse_if_closed()
         return self
 
     async def __aexit__(
@@ -370,105 +344,15 @@ class OpenRouter:
     ) -> None:
         await self.aclose()
 
-    # The one send loop.
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        accept: Callable[[Response], Awaitable[T]],
-        *,
-        headers: Mapping[str, str],
-        body: bytes | None = None,
-        query: Mapping[str, str] | None = None,
-        timeouts: Timeouts | None = None,
-    ) -> T:
-        """Send until the response is accepted, trying again where `_retry` says so."""
-        import asyncio
-
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                request = self._request(method, path, headers, body, query)
-                return await accept(await self._open(request, timeouts or self._timeouts))
-            except OpenRouterError as error:
-                error.attempts = attempt
-                delay = delay_before_retry(self._retry, attempt, error)
-                if delay is None:
-                    raise
-            await asyncio.sleep(delay)
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        query: Mapping[str, str] | None,
-    ) -> Request:
-        self._refuse_if_closed()
-        if self._key is None:
-            raise _no_key()
-        everything = {**self._headers, **headers}
-        if self._key:
-            everything["Authorization"] = f"Bearer {self._key.reveal()}"
-        # A model's name in a path may hold characters that mean something in a URL.
-        url = self._base_url + quote(path, safe="/:@~!$&'()*+,;=%")
-        return Request(method, url, everything, body, query)
-
-    async def _open(self, request: Request, timeouts: Timeouts) -> Response:
-        """Send once, following redirects within the origin, and raise an error status."""
-        for _ in range(_MAX_REDIRECTS):
-            response = await self._transport.open(request, timeouts)
-            if response.status not in _REDIRECTS or "location" not in response.headers:
-                break
-            response.close()
-            request = _redirected(request, response)
-        else:
-            raise ProtocolError(f"more than {_MAX_REDIRECTS} redirects")
-        if 200 <= response.status < 300:
-            return response
-        raise await self._refusal(response, timeouts)
-
-    async def _refusal(self, response: Response, timeouts: Timeouts) -> APIStatusError:
-        """Give the exception of an answer with an error status."""
-        body = await read_error_body(response, timeouts, self._limits.max_error_body)
-        error = error_from_response(
-            response.status,
-            response.headers,
-            body,
-            now=time.time(),
-            secret=self._key.reveal() if self._key is not None else None,
-        )
-        error.phase = "headers"
-        return error
-
-    def _refuse_if_closed(self) -> None:
-        if self._is_closed:
-            raise RuntimeError("this client is closed; make another OpenRouter()")
-
     # What it shows of itself, and what travels.
 
     def __repr__(self) -> str:
         model = f", model={self._model!r}" if self._model is not None else ""
-        return f"OpenRouter(base_url={self._base_url!r}{model})"
+        return f"OpenRouter(base_url={self._sender.base_url!r}{model})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
-        del state["_transport"]
-        # The key does not travel, as the other side has its own environment; that none is to be
-        # sent does.
-        sends_none = self._key is not None and not self._key
-        state["_key"] = "" if sends_none else None
-        if self._transport_arguments["session"] is not None:
-            raise TypeError("a client with a session of your own cannot be pickled")
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._key = key_from(state["_key"])
-        self._transport = Transport(self._timeouts, self._limits, **self._transport_arguments)
+    def __copy__(self) -> Self:
+        # Two that shared their connections would close them for each other.
+        return copy.deepcopy(self)
 
 
 _STREAM_HEADERS: Final = {
@@ -481,35 +365,6 @@ _JSON_HEADERS: Final = {
     # aiohttp would offer brotli and zstd too where they are installed, in whatever version.
     "Accept-Encoding": "gzip, deflate",
 }
-
-
-def _no_key() -> AuthenticationError:
-    error = AuthenticationError(
-        "no API key: pass api_key to OpenRouter or set the variable OPENROUTER_API_KEY "
-        "(api_key='' is for a server that needs none)"
-    )
-    error.phase = "queue"
-    return error
-
-
-def _redirected(request: Request, response: Response) -> Request:
-    """Give the request that a redirect asks for, if it stays within the origin.
-
-    The prompt is a secret too: it goes to no other host than the configured one.
-    """
-    target = urljoin(request.url, response.headers["location"])
-    old, new = urlsplit(request.url), urlsplit(target)
-    if (old.scheme, old.netloc) != (new.scheme, new.netloc):
-        raise ProtocolError(
-            f"the server redirects to another origin ({new.scheme}://{new.hostname or ''}), which "
-            "would be given the prompt; if that is right, set base_url to it"
-        )
-    if request.method not in ("GET", "HEAD") and response.status not in (307, 308):
-        raise ProtocolError(
-            f"the server answers a {request.method} with redirect {response.status}, which would "
-            "turn it into a GET; check base_url"
-        )
-    return Request(request.method, target, request.headers, request.body, None)
 
 
 def _query_value(value: str | int | float | bool) -> str:

@@ -33,7 +33,7 @@ def open_sockets() -> int:
 
 
 def _connectors(client: OpenRouter) -> list[Any]:
-    return [pool.session.connector for pool in client._transport._pools.values() if pool.owned]
+    return [pool.session.connector for pool in client._sender._transport._pools.values() if pool.owned]
 
 
 def acquired(client: OpenRouter) -> int:

@@ -329,8 +329,8 @@ def test_client_without_a_key_travels_as_such(monkeypatch: pytest.MonkeyPatch) -
     """That a server needs no key is configuration, and no secret."""
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-over-there")
     copied = pickle.loads(pickle.dumps(OpenRouter("")))
-    assert copied._key is not None
-    assert copied._key.reveal() == ""
+    assert copied._sender.key is not None
+    assert copied._sender.key.reveal() == ""
 
 
 async def test_answers_and_errors_travel(client: OpenRouter, emulator: Emulator) -> None:

@@ -40,6 +40,7 @@ LEVELS = {
     "_event_stream": 4,
     "stream": 5,
     "resources": 5,
+    "_sender": 5,
     "client": 6,
     "conversation": 7,
     "tools": 7,

@@ -179,7 +179,7 @@ async def test_next_request_waits_for_a_connection_that_is_about_to_be_free(
 async def test_request_waits_for_one_ending_only(patient: OpenRouter, emulator: Emulator) -> None:
     """Among streams that end without freeing a connection, a request is not put off each time."""
     await assert_serves(patient, emulator)
-    pool = patient._transport._pools[asyncio.get_running_loop()]
+    pool = patient._sender._transport._pools[asyncio.get_running_loop()]
     first, _ = endings = [object(), object()]
     pool.idle = 0
     draining: Any = pool.draining
