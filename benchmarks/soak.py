@@ -92,7 +92,10 @@ async def _cancelled(client: OpenRouter) -> str:
     begun = asyncio.Event()
 
     async def read() -> None:
-        async for _ in client.stream("x", model="cancelled"):
+        try:
+            async for _ in client.stream("x", model="cancelled"):
+                begun.set()
+        finally:
             begun.set()
 
     task = asyncio.create_task(read())
@@ -102,6 +105,8 @@ async def _cancelled(client: OpenRouter) -> str:
         await task
     except asyncio.CancelledError:
         return "cancelled"
+    except OpenRouterError:
+        return "failed"
     return "not cancelled"
 
 
