@@ -1,79 +1,129 @@
 """What a chat request may say, as typed keywords.
 
-What may live here: the shape of requests for editors and type checkers. Checking a value at
-run time is the client's business. The order of `ChatParams` is the order on the wire, which
-stays the same for ever: OpenRouter's response cache keys on the bytes of the body.
+What may live here: the keywords of a chat request. Their annotations are the one source of what
+is allowed, for editors, for type checkers and for the check at run time. The order of
+`ChatParams` is the order on the wire, which stays the same for ever: OpenRouter's response
+cache keys on the bytes of the body.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
-from msgspec import Struct
+from msgspec import Meta
 
-__all__ = ["ChatParams", "MessageParam"]
+from ._request import Open, OrAnyMapping, OrMapping
+from .caching import CacheControl, PromptCacheOptions
+from .options import (
+    AudioOptions,
+    Debug,
+    Effort,
+    ImageConfig,
+    Prediction,
+    Reasoning,
+    ResponseFormat,
+    StopCondition,
+    Trace,
+    WebSearchOptions,
+    XSearchFilter,
+)
+from .plugins import Plugin
+from .routing import ProviderRouting
+from .tools import RequestTool, ToolChoice
 
-MessageParam: TypeAlias = Mapping[str, Any] | Struct
-"""One message of a request: a plain mapping of the wire form, or a message struct."""
+__all__ = ["ChatParams", "RunParams"]
+
+_Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+_PositiveShare: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
+_Penalty: TypeAlias = Annotated[float, Meta(ge=-2, le=2)]
+_Bias: TypeAlias = Annotated[float, Meta(ge=-100, le=100)]
+_Id: TypeAlias = Annotated[str, Meta(max_length=256)]
+_MetadataKey: TypeAlias = Annotated[str, Meta(max_length=64)]
+_MetadataValue: TypeAlias = Annotated[str, Meta(max_length=512)]
 
 
-class ChatParams(TypedDict, total=False):
-    """Every documented field of a chat request besides ``messages`` and ``model``.
-
-    What is not given is not sent, and nothing is defaulted. A field that is newer than this
-    list goes into ``extra_body``, which is merged last.
-    """
-
+class _BeforeTools(TypedDict, total=False):
     models: Sequence[str]
     preset: str
     max_completion_tokens: int | None
     max_tokens: int | None
-    temperature: float | None
-    top_p: float | None
-    top_k: int | None
-    min_p: float | None
-    top_a: float | None
-    frequency_penalty: float | None
-    presence_penalty: float | None
-    repetition_penalty: float | None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None
+    top_p: _PositiveShare | None
+    top_k: Annotated[int, Meta(ge=0)] | None
+    min_p: _Share | None
+    top_a: _Share | None
+    frequency_penalty: _Penalty | None
+    presence_penalty: _Penalty | None
+    repetition_penalty: Annotated[float, Meta(gt=0, le=2)] | None
     seed: int | None
-    stop: str | Sequence[str] | None
-    logit_bias: Mapping[str, float] | None
+    stop: str | Annotated[Sequence[str], Meta(max_length=4)] | None
+    logit_bias: Mapping[str, _Bias] | None
     logprobs: bool | None
-    top_logprobs: int | None
-    response_format: Mapping[str, Any]
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None
+    response_format: OrAnyMapping[ResponseFormat]
     structured_outputs: bool
-    tools: Sequence[Mapping[str, Any]]
-    tool_choice: str | Mapping[str, Any]
-    parallel_tool_calls: bool
-    max_tool_calls: int
-    stop_server_tools_when: Sequence[Mapping[str, Any]]
-    plugins: Sequence[Mapping[str, Any]]
-    transforms: Sequence[str]
-    provider: Mapping[str, Any]
-    route: Literal["fallback", "sort"] | None
-    reasoning: Mapping[str, Any]
-    reasoning_effort: str | None
+
+
+class _Tools(TypedDict, total=False):
+    tools: Sequence[OrAnyMapping[RequestTool]]
+
+
+class _AfterTools(TypedDict, total=False):
+    tool_choice: Open[Literal["none", "auto", "required"]] | OrAnyMapping[ToolChoice]
+    parallel_tool_calls: bool | None
+    max_tool_calls: Annotated[int, Meta(ge=0, le=30)]
+    stop_server_tools_when: Annotated[Sequence[OrAnyMapping[StopCondition]], Meta(min_length=1)]
+    plugins: Sequence[OrAnyMapping[Plugin]]
+    transforms: Sequence[Open[Literal["middle-out"]]]
+    provider: OrMapping[ProviderRouting] | None
+    route: Open[Literal["fallback", "sort"]] | None
+    reasoning: OrMapping[Reasoning]
+    reasoning_effort: Effort | None
     include_reasoning: bool
-    verbosity: str
-    modalities: Sequence[str]
-    image_config: Mapping[str, Any]
-    audio: Mapping[str, Any]
-    prediction: Mapping[str, Any]
-    prompt_cache_key: str
-    prompt_cache_options: Mapping[str, Any]
-    cache_control: Mapping[str, Any]
-    service_tier: str | None
-    speed: str
-    web_search_options: Mapping[str, Any]
-    x_search_filter: Mapping[str, Any]
+    verbosity: Open[Literal["low", "medium", "high", "xhigh", "max"]]
+    modalities: Sequence[Open[Literal["text", "image", "audio"]]]
+    image_config: OrAnyMapping[ImageConfig]
+    audio: OrMapping[AudioOptions]
+    prediction: OrMapping[Prediction] | None
+    prompt_cache_key: str | None
+    prompt_cache_options: OrMapping[PromptCacheOptions] | None
+    cache_control: OrMapping[CacheControl]
+    service_tier: Open[Literal["auto", "default", "flex", "priority", "fast", "scale"]] | None
+    speed: Open[Literal["fast"]]
+    web_search_options: OrMapping[WebSearchOptions]
+    x_search_filter: OrMapping[XSearchFilter]
     user: str
-    session_id: str
-    metadata: Mapping[str, str]
-    trace: Mapping[str, Any]
-    debug: Mapping[str, Any]
-    stream_options: Mapping[str, Any]
+    session_id: _Id
+    metadata: Annotated[Mapping[_MetadataKey, _MetadataValue], Meta(max_length=16)]
+    trace: OrAnyMapping[Trace]
+    debug: OrMapping[Debug]
+    stream_options: Mapping[str, Any] | None
     usage: Mapping[str, Any]
     extra_body: Mapping[str, Any]
+    response_cache: bool
+    response_cache_ttl: Annotated[int, Meta(ge=1, le=86_400)]
+    response_cache_clear: bool
+    router_metadata: bool
+    session_header: _Id
+    anthropic_beta: Sequence[str]
     extra_headers: Mapping[str, str]
+
+
+class ChatParams(_BeforeTools, _Tools, _AfterTools, total=False):
+    """Every documented field of a chat request besides ``messages`` and ``model``.
+
+    What is not given is not sent, and nothing is defaulted; None is sent, as null. Where a
+    struct is named, a plain mapping of the same shape does too. A field that is newer than this
+    list goes into ``extra_body``, which is merged last.
+
+    Some keywords become headers: ``response_cache`` lets OpenRouter answer equal requests from
+    its own cache, for ``response_cache_ttl`` seconds, and ``response_cache_clear`` forgets the
+    answer to this one; ``router_metadata`` asks how the request was routed; ``session_header``
+    names the session in logs, where the body's ``session_id`` wins; ``anthropic_beta`` lists
+    Anthropic's beta flags; ``extra_headers`` holds any other.
+    """
+
+
+class RunParams(_BeforeTools, _AfterTools, total=False):
+    """Those of `ChatParams` that `OpenRouter.run_tools` takes: its tools are an argument."""

@@ -1,0 +1,33 @@
+"""The body of a request becomes bytes, or the field that cannot is named.
+
+The rule of this file: pure, and no value is ever shown, as it may be a prompt.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._upload import encode_with_files
+
+__all__ = ["encode_body"]
+
+
+def encode_body(body: dict[str, Any]) -> bytes:
+    """Encode a body as JSON; a `BodyWithFiles` where files are in it.
+
+    Raises:
+        TypeError: A field has no form in JSON.
+        ValueError: A field holds what is no text.
+    """
+    try:
+        return encode_with_files(body)
+    except (TypeError, ValueError, RecursionError):
+        # Which field was it? The value itself is not shown: it is the user's prompt.
+        for name, value in body.items():
+            try:
+                encode_with_files({name: value})
+            except UnicodeEncodeError:
+                raise ValueError(f"{name} holds a lone surrogate, which is no text") from None
+            except (TypeError, ValueError, RecursionError) as error:
+                raise TypeError(f"{name} cannot be sent as JSON: {error}") from None
+        raise

@@ -1,0 +1,48 @@
+"""What the structs of a request have in common, and four words for their annotations.
+
+The rule of this file: an annotation is read twice, by a type checker, which shall let users
+write a struct or a plain mapping and complete the values of an enumeration, and by msgspec,
+which checks the value at run time and needs one plain type. The words stand for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from msgspec import Struct, UnsetType
+
+__all__ = ["Maybe", "Open", "OrAnyMapping", "OrMapping", "RequestStruct"]
+
+T = TypeVar("T")
+
+Maybe: TypeAlias = T | UnsetType
+"""A field that is not sent unless it is given; None is sent, as null."""
+
+if TYPE_CHECKING:
+    Open: TypeAlias = T | str
+    OrMapping: TypeAlias = T | Mapping[str, Any]
+    OrAnyMapping: TypeAlias = T | Mapping[str, Any]
+else:
+
+    class Open:
+        """A set of words that the API may extend: any `str` passes."""
+
+        def __class_getitem__(cls, words: object) -> object:
+            return str
+
+    class OrMapping:
+        """A struct, or a mapping that must have the struct's shape."""
+
+        def __class_getitem__(cls, shape: object) -> object:
+            return shape
+
+    class OrAnyMapping:
+        """A struct, or a mapping of which more may be unknown than known."""
+
+        def __class_getitem__(cls, shape: object) -> object:
+            return dict[str, Any]
+
+
+class RequestStruct(Struct, forbid_unknown_fields=True, repr_omit_defaults=True):
+    """A part of a request: what is not given is not sent, and the order of fields is fixed."""
