@@ -6,7 +6,7 @@ The rule of this file: pure. Chunks in, a `ChatCompletion` out at any moment; no
 |---|---|
 | content, reasoning, refusal | pieces in the order of arrival, joined once when asked for |
 | reasoning_details | `_Reasoning`: pieces of one block by kind and index; order kept |
-| tool_calls | `_ToolCalls`: pieces of one call by its logical index |
+| tool_calls | `ToolCalls`: pieces of one call by its logical index |
 | images | each once, by URL |
 | annotations | in order, an equal one once |
 | audio | `_joined_audio`: data and transcript joined |
@@ -23,11 +23,11 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
-import json
 from typing import Final
 
 import msgspec
 
+from ._tool_calls import ToolCalls, TooManyError
 from .types import (
     Annotation,
     AudioDelta,
@@ -37,20 +37,17 @@ from .types import (
     ChunkChoice,
     Delta,
     ErrorBody,
-    FunctionCall,
     Image,
     Logprobs,
     Message,
     ReasoningDetail,
-    ToolCall,
-    ToolCallDelta,
     Usage,
 )
 from .types.chat import reasoning_of, text_of
 
-__all__ = ["Accumulator", "Outline"]
+__all__ = ["CUTTING", "Accumulator", "Outline"]
 
-_CUTTING: Final = frozenset({"length", "content_filter", "error"})
+CUTTING: Final = frozenset({"length", "content_filter", "error"})
 """Reasons that end an answer before its time: a tool call may be cut in the middle then."""
 
 _MERGED_KINDS: Final = frozenset({"reasoning.text", "reasoning.summary"})
@@ -59,6 +56,9 @@ _MERGED_KINDS: Final = frozenset({"reasoning.text", "reasoning.summary"})
 class Outline:
     """What a stream has said besides its content: who answers, what it cost, how it ends.
 
+    Args:
+        max_choices: Choices that may be opened.
+
     Attributes:
         deltas: How many choices of chunks have said something; roles and empty text do not.
         failed: The error that a choice carries.
@@ -66,6 +66,7 @@ class Outline:
 
     __slots__ = (
         "_finish_reasons",
+        "_max_choices",
         "created",
         "deltas",
         "failed",
@@ -79,7 +80,8 @@ class Outline:
         "usage",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, max_choices: int = 128) -> None:
+        self._max_choices = max_choices
         self.id: str | None = None
         self.model: str | None = None
         self.provider: str | None = None
@@ -103,7 +105,7 @@ class Outline:
         """Take one chunk."""
         for choice in chunk.choices:
             if choice.index not in self._finish_reasons:
-                self._finish_reasons[choice.index] = None
+                self._open(choice.index)
             if says_something(choice.delta):
                 self.deltas += 1
             if choice.finish_reason is not None:
@@ -125,6 +127,16 @@ class Outline:
         """Give None: the content was not kept."""
         return None
 
+    @property
+    def annotations(self) -> list[Annotation]:
+        """None, as the content was not kept."""
+        return []
+
+    def _open(self, index: int) -> None:
+        if len(self._finish_reasons) >= self._max_choices:
+            raise TooManyError(f"more than {self._max_choices} choices (Limits.max_choices)")
+        self._finish_reasons[index] = None
+
     def _finish(self, choice: ChunkChoice) -> None:
         self._finish_reasons[choice.index] = choice.finish_reason
         if choice.native_finish_reason is not None:
@@ -145,13 +157,19 @@ class Outline:
 
 
 class Accumulator(Outline):
-    """Gathers the whole answer."""
+    """Gathers the whole answer.
 
-    __slots__ = ("_choices", "_first_text", "_is_first_open")
+    Args:
+        max_choices: Choices that may be opened.
+        max_tool_calls: Tool calls that each of them may open.
+    """
 
-    def __init__(self) -> None:
-        super().__init__()
-        first = _ChoiceSoFar(0)  # nearly every chunk is of this one
+    __slots__ = ("_choices", "_first_text", "_is_first_open", "_max_tool_calls")
+
+    def __init__(self, max_choices: int = 128, max_tool_calls: int = 1_024) -> None:
+        super().__init__(max_choices)
+        self._max_tool_calls = max_tool_calls
+        first = _ChoiceSoFar(0, max_tool_calls)  # nearly every chunk is of this one
         self._choices: dict[int, _ChoiceSoFar] = {0: first}
         self._first_text = first.text
         self._is_first_open = False
@@ -199,15 +217,20 @@ class Accumulator(Outline):
     def _add_any(self, choice: ChunkChoice) -> None:
         index = choice.index
         if index not in self._finish_reasons:
-            self._finish_reasons[index] = None
+            self._open(index)
             self._is_first_open = self._is_first_open or index == 0
         gathered = self._choices.get(index)
         if gathered is None:
-            gathered = self._choices[index] = _ChoiceSoFar(index)
+            gathered = self._choices[index] = _ChoiceSoFar(index, self._max_tool_calls)
         if gathered.add(choice.delta):
             self.deltas += 1
         if choice.logprobs is not None:
             gathered.add_logprobs(choice.logprobs)
+
+    @property
+    def annotations(self) -> list[Annotation]:
+        """Those of the first choice so far."""
+        return list(self._choices[0].annotations)
 
     def completion(self, *, ended: bool) -> ChatCompletion:
         """Give what has been gathered.
@@ -226,7 +249,7 @@ class Accumulator(Outline):
                     reason,
                     self.native_finish_reasons.get(index),
                     # An answer that broke off is not over, though the error is its reason.
-                    (ended or reason is not None) and reason not in _CUTTING,
+                    (ended or reason is not None) and reason not in CUTTING,
                 )
                 for index, reason in sorted(self._finish_reasons.items())
                 if index in self._choices
@@ -257,28 +280,32 @@ class _ChoiceSoFar:
     """One choice while its deltas come."""
 
     __slots__ = (
-        "_annotations",
         "_audio",
         "_images",
         "_index",
         "_logprobs",
+        "_max_tool_calls",
         "_reasoning",
         "_reasoning_details",
         "_refusal",
         "_role",
+        "_says_text",
         "_tool_calls",
+        "annotations",
         "text",
     )
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, max_tool_calls: int) -> None:
         self._index = index
+        self._max_tool_calls = max_tool_calls
         self._role: str | None = None
+        self._says_text = False  # an empty text is another answer than none
         self.text: list[str] = []
         self._reasoning: list[str] = []
         self._reasoning_details: _Reasoning | None = None
-        self._tool_calls: _ToolCalls | None = None
+        self._tool_calls: ToolCalls | None = None
         self._images: list[Image] = []
-        self._annotations: list[Annotation] = []
+        self.annotations: list[Annotation] = []
         self._audio: list[AudioDelta] = []
         self._refusal: list[str] = []
         self._logprobs: Logprobs | None = None
@@ -286,6 +313,8 @@ class _ChoiceSoFar:
     def add(self, delta: Delta) -> bool:
         """Take one delta; tell whether it said something."""
         content = delta.content
+        if content is not None:
+            self._says_text = True
         if content:
             self.text.append(content if isinstance(content, str) else text_of(content))
         if self._role is None:
@@ -300,15 +329,15 @@ class _ChoiceSoFar:
                 self._reasoning_details.add(detail)
         if delta.tool_calls:
             if self._tool_calls is None:
-                self._tool_calls = _ToolCalls()
+                self._tool_calls = ToolCalls(self._max_tool_calls)
             for call in delta.tool_calls:
                 self._tool_calls.add(call)
         for image in delta.images or ():
             if all(image.url != known.url for known in self._images):
                 self._images.append(image)
         for annotation in delta.annotations or ():
-            if annotation not in self._annotations:
-                self._annotations.append(annotation)
+            if annotation not in self.annotations:
+                self.annotations.append(annotation)
         if delta.audio is not None:
             self._audio.append(delta.audio)
         if delta.refusal:
@@ -343,7 +372,7 @@ class _ChoiceSoFar:
         text = "".join(self.text)
         message = Message(
             role=self._role or "assistant",
-            content=text if text or not (calls or open_calls) else None,
+            content=text if text or (self._says_text and not (calls or open_calls)) else None,
             refusal="".join(self._refusal) or None,
             reasoning="".join(self._reasoning) or None,
             # An empty list is a statement too, and has to go back as one.
@@ -351,7 +380,7 @@ class _ChoiceSoFar:
             tool_calls=calls or None,
             open_tool_calls=open_calls or None,
             images=list(self._images) or None,
-            annotations=list(self._annotations) or None,
+            annotations=list(self.annotations) or None,
             audio=_joined_audio(self._audio),
         )
         return Choice(
@@ -413,121 +442,6 @@ def _with_text(detail: ReasoningDetail, pieces: list[str]) -> ReasoningDetail:
 
 def _differ(known: str | None, new: str | None) -> bool:
     return bool(known and new and known != new)
-
-
-class _CallSoFar:
-    """One tool call while its pieces come."""
-
-    __slots__ = ("arguments", "extra", "function_extra", "id", "index", "name", "type")
-
-    def __init__(self, index: int | None) -> None:
-        self.index = index
-        self.id = ""
-        self.type = ""
-        self.name = ""
-        self.arguments: list[str] = []
-        self.extra: dict[str, object] | None = None
-        self.function_extra: dict[str, object] | None = None
-
-
-class _ToolCalls:
-    """Tool calls from their pieces.
-
-    A piece belongs to the call of its index; without an index to the call of its id; without
-    either to the last call. A piece with a name opens a new call even where the provider reuses
-    an index or an id, if the name or the id is another one, or if the call has no id and is whole.
-    """
-
-    __slots__ = ("_by_index", "_calls")
-
-    def __init__(self) -> None:
-        self._calls: list[_CallSoFar] = []
-        self._by_index: dict[int, _CallSoFar] = {}
-
-    def add(self, piece: ToolCallDelta) -> None:
-        function = piece.function
-        name = function.name if function is not None and function.name else ""
-        call = self._call_of(piece, name)
-        call.id = call.id or piece.id or ""
-        call.type = call.type or piece.type or ""
-        call.name = call.name or name
-        if function is not None and function.arguments:
-            call.arguments.append(function.arguments)
-        if piece.extra:
-            call.extra = {**(call.extra or {}), **piece.extra}
-        if function is not None and function.extra:
-            call.function_extra = {**(call.function_extra or {}), **function.extra}
-
-    def _call_of(self, piece: ToolCallDelta, name: str) -> _CallSoFar:
-        index = piece.index
-        last = self._calls[-1] if self._calls else None
-        if index is not None:
-            call = self._by_index.get(index)
-            if call is None and last is not None and last.index is None and not (piece.id or name):
-                call = self._by_index[index] = last  # an index that comes late
-                last.index = index
-        elif piece.id:
-            call = next((c for c in reversed(self._calls) if c.id == piece.id), None)
-            if call is None and last is not None and not name and not last.id:
-                call = last  # an id that comes late
-        else:
-            call = last
-        if call is None or (name and _is_another(call, piece, name)):
-            call = _CallSoFar(index)
-            self._calls.append(call)
-            if index is not None:
-                self._by_index[index] = call
-        return call
-
-    def build(self, ended: bool) -> tuple[list[ToolCall], list[ToolCall]]:
-        """Give the calls that can be run, and those that were cut off."""
-        whole: list[ToolCall] = []
-        cut: list[ToolCall] = []
-        taken: set[str] = set()
-        # By index where every call has its own: interleaved calls begin in any order.
-        calls = self._calls
-        if len(self._by_index) == len(calls):
-            calls = [self._by_index[index] for index in sorted(self._by_index)]
-        for position, call in enumerate(calls):
-            arguments = "".join(call.arguments)
-            is_whole = ended or _is_json_object(arguments)
-            identifier = call.id
-            while not identifier or identifier in taken:
-                # The next turn's tool messages refer to calls by id, so each needs its own.
-                identifier = f"{identifier or 'call'}_{position}"
-            taken.add(identifier)
-            (whole if is_whole else cut).append(
-                ToolCall(
-                    id=identifier,
-                    type=call.type or "function",
-                    function=FunctionCall(
-                        name=call.name,
-                        arguments=arguments or ("{}" if is_whole else ""),
-                        extra=call.function_extra,
-                    ),
-                    extra=call.extra,
-                )
-            )
-        return whole, cut
-
-
-def _is_another(call: _CallSoFar, piece: ToolCallDelta, name: str) -> bool:
-    if _differ(call.id, piece.id) or _differ(call.name, name):
-        return True
-    if call.id or not call.arguments or piece.function is None or not piece.function.arguments:
-        return False
-    # The last piece first: joining them all for each new one would take quadratic time.
-    may_be_whole = call.arguments[-1].rstrip()[-1:] in ("}", "")
-    return may_be_whole and _is_json_object("".join(call.arguments))
-
-
-def _is_json_object(text: str) -> bool:
-    if not text.rstrip().endswith("}"):
-        return False
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _joined_audio(pieces: list[AudioDelta]) -> AudioDelta | None:

@@ -1,48 +1,31 @@
-"""How a stream ended, and when what happened in it.
+"""When the opening of an answer happened.
 
-What may live here: the two values that every kind of stream reports of itself.
+What may live here: reading the marks that a response carries. No clock is asked.
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Protocol
 
-from msgspec import Struct
+from .types import Timing
 
-__all__ = ["Ending", "Timing"]
-
-Ending: TypeAlias = Literal[
-    "complete",
-    "complete_no_sentinel",
-    "complete_no_reason",
-    "truncated",
-    "broken",
-    "error",
-    "timeout",
-    "left",
-]
-"""How a stream ended: well (the first three), badly, or by its reader leaving."""
+__all__ = ["Opened", "opening_of"]
 
 
-class Timing(Struct, kw_only=True):
-    """When things happened, in seconds from the moment the stream was started.
+class Opened(Protocol):
+    """What is known of a request whose answer has begun; the marks are seconds of one clock."""
 
-    Attributes:
-        queue: A connection was free; what came before was waiting in line.
-        connect: The connection stood; also where an open one was used again.
-        headers: The answer's headers came.
-        first_event: The first event came, whatever it said.
-        first_delta: The first delta came that says something: the time to the first token.
-        end: The stream ended.
-        longest_gap: The longest wait for the socket after the first event (a length).
-        tokens_per_second: Completion tokens over the time from `first_delta` to `end`.
-    """
+    asked_at: float
+    sending_at: float
+    connected_at: float | None
+    answered_at: float
 
-    queue: float | None = None
-    connect: float | None = None
-    headers: float | None = None
-    first_event: float | None = None
-    first_delta: float | None = None
-    end: float | None = None
-    longest_gap: float = 0.0
-    tokens_per_second: float | None = None
+
+def opening_of(answer: Opened) -> Timing:
+    """Give the moments up to the headers, from that of the request on."""
+    started, connected = answer.asked_at, answer.connected_at
+    return Timing(
+        queue=answer.sending_at - started,
+        connect=None if connected is None else connected - started,
+        headers=answer.answered_at - started,
+    )

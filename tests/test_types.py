@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections import OrderedDict
 from typing import Any
 
 import msgspec
@@ -289,6 +290,29 @@ def test_json_keeps_text_as_it_is() -> None:
     """Separators of Unicode and emoji pass through to_json unharmed."""
     text = "a\u2028\U0001f327"
     assert Message(content=text).to_json() == f'{{"role":"assistant","content":"{text}"}}'.encode()
+
+
+@pytest.mark.parametrize("kind", [Message, ToolCall, ChatCompletion, Usage])
+def test_plain_data_and_json_become_structs(kind: type[WireStruct]) -> None:
+    """A struct is made of plain data, of text and of bytes, taking whatever of it makes sense."""
+    wire = {"to_come": 1, "prompt_tokens": "7", "id": None}
+    for made in (
+        kind.from_dict(wire),
+        kind.from_dict(OrderedDict(wire)),
+        kind.from_json(json.dumps(wire)),
+        kind.from_json(json.dumps(wire).encode()),
+    ):
+        assert made == decoded(wire, kind)
+
+
+def test_what_is_no_object_becomes_no_struct() -> None:
+    """A list, text that is no JSON, and JSON of a number are refused, each with a reason."""
+    wrong: Any = [MESSAGE]
+    with pytest.raises(TypeError, match="mapping, got list"):
+        Message.from_dict(wrong)
+    for text, reason in (("{", "no JSON"), ("5", "int instead of an object"), (b"\xff", "no JSON")):
+        with pytest.raises(ValueError, match=reason):
+            Message.from_json(text)
 
 
 # Pickling and copying.

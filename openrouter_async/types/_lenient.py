@@ -60,7 +60,7 @@ def fit(value: dict[str, Any], kind: type[T]) -> T:
             keeps_rest = True
         elif wire_name in value:
             item = _fit_value(value[wire_name], field_type)
-            if item is _LOST and wire_name in _JSON_TEXT_FIELDS:
+            if item is _LOST and wire_name in _JSON_TEXT_FIELDS and value[wire_name] is not None:
                 item = json.dumps(value[wire_name])
             if item is not _LOST:
                 arguments[name] = item
@@ -127,6 +127,8 @@ def _integer(text: str) -> int | float:
 def _mend_text(value: object) -> object:
     """Replace lone surrogates, which no UTF-8 can carry, all through the value."""
     if isinstance(value, str):
+        if value.isascii():  # an image's megabytes: known at once, where a search takes long
+            return value
         return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, list):
         return [_mend_text(item) for item in cast("list[object]", value)]

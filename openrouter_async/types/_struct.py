@@ -10,10 +10,14 @@ something, so those parts are `KeptStruct`: what they do not name is kept in `.e
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, Self, cast
 
 import msgspec
 from msgspec import Struct, field
+
+from ._lenient import decode_leniently, fit
+from ._pydantic import core_schema, json_schema
 
 __all__ = ["KeptStruct", "WireStruct"]
 
@@ -22,7 +26,29 @@ class WireStruct(Struct, omit_defaults=True, kw_only=True, gc=False):
     """A part of an answer, with a default for every field.
 
     Structs of an answer form trees without cycles, so the garbage collector need not see them.
+    They serve as FastAPI bodies (``Annotated[Message, Body()]``), as response models and as
+    fields of pydantic models.
     """
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Make one of plain data in the wire form, taking whatever of it makes sense.
+
+        Raises:
+            TypeError: `data` is not a mapping.
+        """
+        if not isinstance(cast("object", data), Mapping):
+            raise TypeError(f"data must be a mapping, got {type(data).__name__}")
+        return fit(dict(data), cls)
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Self:
+        """Make one of JSON in the wire form, taking whatever of it makes sense.
+
+        Raises:
+            ValueError: `data` is not the JSON of an object.
+        """
+        return decode_leniently(data.encode() if isinstance(data, str) else data, cls)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the wire form as plain data; what is None is left out."""
@@ -31,6 +57,20 @@ class WireStruct(Struct, omit_defaults=True, kw_only=True, gc=False):
     def to_json(self) -> bytes:
         """Give the wire form as JSON bytes."""
         return msgspec.json.encode(self.to_dict())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> dict[str, Any]:
+        return core_schema(cls, cls._validated, WireStruct.to_dict)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        return json_schema(cls)
+
+    @classmethod
+    def _validated(cls, value: object) -> Self:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{cls.__name__} must be an object, got {type(value).__name__}")
+        return cls.from_dict(cast("Mapping[str, Any]", value))
 
 
 class KeptStruct(WireStruct, forbid_unknown_fields=True):

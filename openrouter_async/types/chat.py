@@ -10,11 +10,16 @@ there. Enumerations are open `str`.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import field
 
+from ._history import next_turn
 from ._struct import KeptStruct, WireStruct
+from .arrival import Arrival, Ending, Headers, RateLimit, Timing, rate_limit_in
+from .audio import Speech
+from .documents import SentDocument
 from .media import AudioDelta, Image, ImageURL
 from .usage import Usage
 
@@ -39,6 +44,11 @@ __all__ = [
     "TopLogprob",
     "URLCitation",
 ]
+
+_ORDINARY_STOPS: Final = frozenset(
+    {"stop", "completed", "end_turn", "stop_sequence", "eos", "finish_stop", "finished"}
+)
+"""What providers call an end that is not remarkable, in lower case."""
 
 
 class ErrorBody(KeptStruct):
@@ -253,13 +263,19 @@ class ChatChunk(WireStruct):
         """The new reasoning of the first choice; empty where there is none."""
         for choice in self.choices:
             if choice.index == 0:
-                return reasoning_of(choice.delta)
+                delta = choice.delta
+                return reasoning_of(delta) or details_text(delta.reasoning_details)
         return ""
 
     @property
     def images(self) -> list[Image]:
         """The new images of the first choice."""
         return next((c.delta.images or [] for c in self.choices if c.index == 0), list[Image]())
+
+    @property
+    def audio(self) -> AudioDelta | None:
+        """The new piece of sound of the first choice."""
+        return next((c.delta.audio for c in self.choices if c.index == 0), None)
 
     @property
     def tool_calls(self) -> list[ToolCallDelta]:
@@ -294,6 +310,19 @@ class Message(KeptStruct):
     audio: AudioDelta | None = None
     open_tool_calls: list[ToolCall] | None = field(default=None, name="(open_tool_calls)")
 
+    def to_param(self) -> dict[str, Any]:
+        """Give this message as the next request has to carry it.
+
+        That is its wire form, but for what providers refuse: reasoning that lacks its signature
+        or is there twice, reasoning text without details, blank text beside tool calls. An
+        answer's sound goes back as its id.
+
+        >>> call = ToolCall(id="c1", function=FunctionCall(name="now", arguments="{}"))
+        >>> Message(content="", tool_calls=[call]).to_param()["content"] is None
+        True
+        """
+        return next_turn(self.to_dict())
+
 
 class Choice(WireStruct):
     """One whole answer.
@@ -310,11 +339,15 @@ class Choice(WireStruct):
     error: ErrorBody | None = None
 
 
-class ChatCompletion(WireStruct):
+class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it has no hash)
     """A whole answer, or, as the `partial` of a stream, what had arrived of it.
 
     `text`, `reasoning`, `images`, `tool_calls`, `annotations` and `finish_reason` are those of
-    the first choice.
+    the first choice. How the answer came is no part of its wire form, and two answers that say
+    the same are equal however they came.
+
+    Attributes:
+        arrival: How it came: what `headers`, `timing`, `ending` and the like are read off.
     """
 
     id: str | None = None
@@ -328,6 +361,21 @@ class ChatCompletion(WireStruct):
     system_fingerprint: str | None = None
     service_tier: str | None = None
     openrouter_metadata: dict[str, Any] | None = None
+    arrival: Arrival = field(default_factory=Arrival, name="(arrival)")
+
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, ChatCompletion):
+            return NotImplemented
+        names = (name for name in ChatCompletion.__struct_fields__ if name != "arrival")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
+    if not TYPE_CHECKING:  # type checkers refuse the loop by themselves
+
+        def __aiter__(self):
+            raise TypeError(
+                "this is a whole answer: to loop over a stream, write "
+                "`async for chunk in client.stream(...)` without await"
+            )
 
     @property
     def message(self) -> Message:
@@ -342,12 +390,26 @@ class ChatCompletion(WireStruct):
     @property
     def reasoning(self) -> str:
         """The answer's reasoning as text; empty where there is none."""
-        return self.message.reasoning or ""
+        message = self.message
+        return message.reasoning or details_text(message.reasoning_details)
 
     @property
     def images(self) -> list[Image]:
         """The answer's images, each once, in order."""
         return self.message.images or []
+
+    @property
+    def audio(self) -> Speech | None:
+        """The answer's sound, which can be saved and played; None where there is none."""
+        spoken = self.message.audio
+        if spoken is None or spoken.data is None:
+            return None
+        return Speech(
+            spoken.data,
+            spoken.format or "pcm16",
+            transcript=spoken.transcript,
+            generation_id=self.generation_id,
+        )
 
     @property
     def tool_calls(self) -> list[ToolCall]:
@@ -360,6 +422,11 @@ class ChatCompletion(WireStruct):
         return self.message.annotations or []
 
     @property
+    def citations(self) -> list[URLCitation]:
+        """The web pages that the answer rests on, in order."""
+        return citations_in(self.annotations)
+
+    @property
     def finish_reason(self) -> str | None:
         """Why the answer ended: ``stop``, ``length``, ``tool_calls``, ... or None."""
         return self.choices[0].finish_reason if self.choices else None
@@ -368,6 +435,100 @@ class ChatCompletion(WireStruct):
     def cost(self) -> float | None:
         """USD charged; None where the server did not say."""
         return self.usage.cost if self.usage is not None else None
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """Tokens of the prompt that were read from the prompt cache; None where not said."""
+        return self.usage.cached_tokens if self.usage is not None else None
+
+    @property
+    def cache_write_tokens(self) -> int | None:
+        """Tokens of the prompt that were written to the prompt cache; None where not said."""
+        return self.usage.cache_write_tokens if self.usage is not None else None
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """Tokens of the answer that were reasoning; None where not said."""
+        return self.usage.reasoning_tokens if self.usage is not None else None
+
+    @property
+    def image_tokens(self) -> int | None:
+        """Tokens of the answer that were images; None where not said."""
+        return self.usage.image_tokens if self.usage is not None else None
+
+    # Whether it says anything.
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the first choice says nothing: no text, call, image, sound or refusal."""
+        message = self.message
+        return not (
+            self.text.strip()
+            or message.refusal
+            or message.tool_calls
+            or message.open_tool_calls
+            or message.images
+            or message.audio is not None
+        )
+
+    @property
+    def empty_reason(self) -> str | None:
+        """Why the answer is empty, as far as it tells; None where it is not.
+
+        It is the first of these that holds: ``"no_choice"``; the finish reason, where that is
+        not an ordinary stop (``"length"``, ``"content_filter"``, ...); the provider's own finish
+        reason, where that is not an ordinary stop (``"SAFETY"``, ...); ``"reasoning_only"``;
+        ``"no_tokens"``, where the usage counts none; ``"nothing"``.
+        """
+        if not self.is_empty:
+            return None
+        if not self.choices:
+            return "no_choice"
+        choice = self.choices[0]
+        for reason in (choice.finish_reason, choice.native_finish_reason):
+            if reason is not None and reason.lower() not in _ORDINARY_STOPS:
+                return reason
+        if self.reasoning or choice.message.reasoning_details:
+            return "reasoning_only"
+        none_counted = self.usage is not None and self.usage.completion_tokens == 0
+        return "no_tokens" if none_counted else "nothing"
+
+    # How it came.
+
+    @property
+    def generation_id(self) -> str | None:
+        """The ``gen-...`` id, from the headers or the body."""
+        return self.arrival.headers.get("x-generation-id") or self.id
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers, looked up without regard to case."""
+        return Headers(self.arrival.headers)
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What the headers say of the rate limit; None where they say nothing."""
+        return rate_limit_in(self.arrival.headers)
+
+    @property
+    def timing(self) -> Timing:
+        """When things happened, in seconds from the start of the request."""
+        return self.arrival.timing
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the stream ended; None while it has not."""
+        return self.arrival.ending
+
+    @property
+    def documents(self) -> tuple[SentDocument, ...]:
+        """The documents of the request, and what sending along their parses has saved."""
+        return self.arrival.documents
+
+
+def citations_in(annotations: list[Annotation]) -> list[URLCitation]:
+    """Give the web pages among annotations."""
+    return [note.url_citation for note in annotations if note.url_citation is not None]
 
 
 def text_of(content: str | list[ContentPart] | None) -> str:
@@ -386,6 +547,11 @@ def reasoning_of(delta: Delta) -> str:
     if isinstance(delta.content, list):
         return "".join(_thinking_of(part) for part in delta.content)
     return ""
+
+
+def details_text(details: list[ReasoningDetail] | None) -> str:
+    """Give what reasoning details say as text; encrypted ones say nothing."""
+    return "".join(detail.text or detail.summary or "" for detail in details or ())
 
 
 def _thinking_of(part: ContentPart) -> str:

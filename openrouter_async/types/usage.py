@@ -1,11 +1,12 @@
 """What an answer cost.
 
-What may live here: token counts and money as the API reports them; nothing is reckoned.
+What may live here: token counts and money as the API reports them, and their sums; nothing is
+estimated.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from ._struct import WireStruct
 
@@ -44,7 +45,7 @@ class CostDetails(WireStruct):
 
 
 class Usage(WireStruct):
-    """Tokens and money of one answer, from its last chunks.
+    """Tokens and money of one answer, from its last chunks; `+` adds those of several.
 
     Attributes:
         prompt_tokens: Tokens of the request, counted by the model's own tokenizer.
@@ -65,3 +66,46 @@ class Usage(WireStruct):
     cost_details: CostDetails | None = None
     server_tool_use_details: dict[str, Any] | None = None
     server_tool_use: dict[str, Any] | None = None
+
+    # Parts of the counts above, which they must not be added to.
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """Those of `prompt_tokens` that were read from the prompt cache; None where not said."""
+        details = self.prompt_tokens_details
+        return details.cached_tokens if details is not None else None
+
+    @property
+    def cache_write_tokens(self) -> int | None:
+        """Those of `prompt_tokens` that were written to the prompt cache; None where not said."""
+        details = self.prompt_tokens_details
+        return details.cache_write_tokens if details is not None else None
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """Tokens of the answer that were reasoning; None where not said."""
+        details = self.completion_tokens_details
+        return details.reasoning_tokens if details is not None else None
+
+    @property
+    def image_tokens(self) -> int | None:
+        """Tokens of the answer that were images; None where not said."""
+        details = self.completion_tokens_details
+        return details.image_tokens if details is not None else None
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage.from_dict(_sum(self.to_dict(), other.to_dict()))
+
+
+def _sum(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Add number by number; what only one side says stays as it is."""
+    total = {**one, **other}
+    for name in one.keys() & other.keys():
+        first, second = one[name], other[name]
+        if isinstance(first, dict) and isinstance(second, dict):
+            total[name] = _sum(cast("dict[str, Any]", first), cast("dict[str, Any]", second))
+        elif isinstance(first, bool):
+            total[name] = first or second
+        elif isinstance(first, int | float):
+            total[name] = first + second
+    return total
