@@ -12,13 +12,16 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-__all__ = ["MismatchError", "read_as", "schema_of", "strict"]
+__all__ = ["MismatchError", "fits_strict", "read_as", "schema_of", "strict"]
 
 T = TypeVar("T")
 
 _REFERENCE: Final = "#/$defs/"
 _NAMED: Final = ("properties", "$defs")
 """Where a schema's keys are names of the user's, which may be those of keywords."""
+_KINDS: Final = ("type", "anyOf", "enum", "const", "$ref")
+_JSON_KINDS: Final[dict[type, str]] = {str: "string", int: "integer"}
+_NOT_STRICT: Final = ("prefixItems", "patternProperties", "oneOf", "allOf", "not", "if")
 
 
 class MismatchError(ValueError):
@@ -62,6 +65,22 @@ def strict(schema: dict[str, Any]) -> dict[str, Any]:
     A field with a default becomes one that the model has to fill.
     """
     return cast("dict[str, Any]", _strict(schema))
+
+
+def fits_strict(schema: dict[str, Any]) -> bool:
+    """Whether strict mode can hold a model to a schema; it cannot where names or kinds are free."""
+    if not any(key in schema for key in _KINDS) or any(key in schema for key in _NOT_STRICT):
+        return False
+    parts: list[Any] = [*schema.get("$defs", {}).values(), *schema.get("anyOf", ())]
+    if schema.get("type") == "object":
+        if "properties" not in schema or schema.get("additionalProperties", False) is not False:
+            return False
+        parts += schema["properties"].values()
+    if schema.get("type") == "array":
+        parts.append(schema.get("items", {}))
+    return all(
+        isinstance(part, dict) and fits_strict(cast("dict[str, Any]", part)) for part in parts
+    )
 
 
 def read_as(kind: type[T], text: str | bytes) -> T:
@@ -157,13 +176,19 @@ def _strict(value: object) -> Any:
     if not isinstance(value, dict):
         return value
     given = cast("dict[str, Any]", value)
+    if isinstance(given.get("$ref"), str):
+        return {"$ref": given["$ref"]}  # strict mode allows nothing beside it
     result: dict[str, Any] = {}
     for key, item in given.items():
         if key in _NAMED and isinstance(item, dict):
             parts = cast("dict[str, Any]", item)
             result[key] = {name: _strict(part) for name, part in parts.items()}
-        elif key != "default":
+        elif key not in ("default", "discriminator"):
             result[key] = _strict(item)
+    kinds = {type(choice) for choice in cast("list[object]", given.get("enum", ()))}
+    name = _JSON_KINDS.get(kinds.pop()) if len(kinds) == 1 else None
+    if name is not None:
+        result["type"] = name  # which strict mode wants beside every enum
     if given.get("type") == "object" and "properties" in result:
         result["required"] = list(result["properties"])
         result["additionalProperties"] = False
