@@ -175,12 +175,14 @@ def message_of(deltas: Iterable[Delta]) -> dict[str, Any]:
     """Give the message that the deltas add up to."""
     content: list[str] = []
     reasoning: list[str] = []
+    refusal: list[str] = []
     details: list[dict[str, Any]] = []
     calls: dict[int, dict[str, Any]] = {}
     lists: dict[str, list[Any]] = {"images": [], "annotations": []}
     for delta in deltas:
         content.append(delta.get("content") or "")
         reasoning.append(delta.get("reasoning") or "")
+        refusal.append(delta.get("refusal") or "")
         for detail in delta.get("reasoning_details") or ():
             _add_detail(details, detail)
         for call in delta.get("tool_calls") or ():
@@ -190,7 +192,7 @@ def message_of(deltas: Iterable[Delta]) -> dict[str, Any]:
     message: dict[str, Any] = {
         "role": "assistant",
         "content": "".join(content),
-        "refusal": None,
+        "refusal": "".join(refusal) or None,
         "reasoning": "".join(reasoning) or None,
     }
     if details:

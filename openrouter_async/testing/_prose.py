@@ -6,6 +6,7 @@ neither messages nor the wire.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,16 @@ _COMMON: Final = frozenset(
 """,
     )
 )
+_FORMATS: Final = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T12:00:00Z",
+    "time": "12:00:00Z",
+    "duration": "PT90S",
+    "decimal": "12.5",
+    "uuid": "01234567-89ab-4cde-8f01-23456789abcd",
+    "email": "someone@example.com",
+    "uri": "https://example.com/",
+}
 _DEEPEST: Final = 8
 _OPENINGS: Final = (
     "Happy to help with {topic}.",
@@ -129,9 +140,12 @@ class _Filler:
         if kind == "object":
             return self._object(schema, depth)
         if kind == "array":
-            count = schema.get("minItems", 1) if depth < _DEEPEST else 0
-            return [self.value(schema.get("items") or {}, depth + 1) for _ in range(count)]
-        return self._scalar(kind, schema)
+            return self._array(schema, depth)
+        if kind in ("integer", "number"):
+            return self._number(schema, whole=kind == "integer")
+        if kind == "boolean":
+            return True
+        return None if kind == "null" else self._string(schema)
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         for _ in range(_DEEPEST):
@@ -153,21 +167,34 @@ class _Filler:
         names: Sequence[str] = schema.get("required") or list(properties)
         return {name: self.value(properties.get(name) or {}, depth + 1) for name in names}
 
-    def _scalar(self, kind: str, schema: Mapping[str, Any]) -> Any:
-        if kind in ("integer", "number"):
-            number = self._numbers[self._next_number % len(self._numbers)]
-            self._next_number += 1
-            number = max(number, schema.get("minimum", number))
-            return min(number, schema.get("maximum", number))
-        if kind == "boolean":
-            return True
-        if kind == "null":
-            return None
-        if (form := schema.get("format")) in ("date", "date-time"):
-            return "2026-01-31" if form == "date" else "2026-01-31T12:00:00Z"
+    def _array(self, schema: Mapping[str, Any], depth: int) -> list[Any]:
+        first = [self.value(one, depth + 1) for one in schema.get("prefixItems") or ()]
+        least: int = schema.get("minItems", 0 if first else 1) if depth < _DEEPEST else 0
+        rest = range(least - len(first))
+        return first + [self.value(schema.get("items") or {}, depth + 1) for _ in rest]
+
+    def _number(self, schema: Mapping[str, Any], *, whole: bool) -> float:
+        number: float = self._numbers[self._next_number % len(self._numbers)]
+        self._next_number += 1
+        low, high = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+        if low is not None and high is not None and not whole:
+            return float(low + high) / 2
+        number = max(number, schema.get("minimum", number))
+        number = min(number, schema.get("maximum", number))
+        number = number if low is None else max(number, low + 1)
+        number = number if high is None else min(number, high - 1)
+        step = schema.get("multipleOf")
+        return number if step is None else -(-number // step) * step
+
+    def _string(self, schema: Mapping[str, Any]) -> str:
+        if (form := schema.get("format")) in _FORMATS:
+            return _FORMATS[form]
         word = self._words[self._next_word % len(self._words)]
         self._next_word += 1
-        return word
+        if schema.get("contentEncoding") == "base64":
+            return base64.b64encode(word.encode()).decode()
+        word = word.ljust(schema.get("minLength", 0), ".")
+        return word[: schema.get("maxLength")]
 
 
 def _kind_of(schema: Mapping[str, Any]) -> str:
