@@ -1,7 +1,7 @@
 """Bodies that are read whole: answers that are not streams, and errors.
 
-The rule of this file: a body is read under the same deadlines as a stream, and its connection is
-given up or given back in every case.
+The rule of this file: a body is read under the same deadlines as a stream and into bounded memory,
+and its connection is given up or given back in every case.
 """
 
 from __future__ import annotations
@@ -11,14 +11,21 @@ from operator import itemgetter
 
 from ._config import Timeouts
 from ._transport import DeadlinePassed, Response, timeout_error
-from .errors import FirstEventTimeout, OpenRouterError, TotalTimeout, WireIdleTimeout
+from .errors import (
+    FirstEventTimeout,
+    OpenRouterError,
+    ProtocolError,
+    TotalTimeout,
+    WireIdleTimeout,
+)
 
-__all__ = ["read_body", "read_error_body"]
+__all__ = ["read_body", "read_error_body", "too_large"]
 
 
 async def read_body(response: Response, timeouts: Timeouts) -> bytes:
     """Read a whole body; blanks, which only keep a connection alive, are no part of it."""
     parts: list[bytes] = []
+    size = 0
     has_begun = False
     try:
         while True:
@@ -30,12 +37,23 @@ async def read_body(response: Response, timeouts: Timeouts) -> bytes:
             if not data:
                 return b"".join(parts)
             parts.append(data)
+            size += len(data)
+            if size > response.max_body_size:
+                raise too_large(response.max_body_size)
             has_begun = has_begun or not data.isspace()
     except OpenRouterError as error:
         error.phase = "body" if has_begun else "first_event"
         raise
     finally:
         response.close()
+
+
+def too_large(limit: int) -> ProtocolError:
+    """Give the error of a body that has more bytes than may be held."""
+    return ProtocolError(
+        f"the answer has more than {limit} bytes; raise it with "
+        "OpenRouter(limits=Limits(max_body_size=...))"
+    )
 
 
 def _nearest_deadline(

@@ -6,6 +6,7 @@ Nothing here opens, reads or waits for anything.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -14,18 +15,23 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from ._sealed import SealedText
+
 __all__ = [
     "DEFAULT_BASE_URL",
+    "Adaptive",
     "Limits",
     "RetryPolicy",
     "Secret",
     "Timeouts",
     "attribution",
+    "check_key_is_safe",
     "check_type",
     "checked_base_url",
     "checked_headers",
     "checked_key",
     "checked_proxy",
+    "credential_among",
     "from_environment",
     "key_from",
 ]
@@ -37,7 +43,7 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     """How long to wait for what, in seconds; None switches a deadline off.
 
     Time during which the user's own code works on a chunk counts towards none of them but
-    `total`, and waiting for a free connection towards `queue` only.
+    `total`, and waiting in line towards `queue` only.
 
     Args:
         connect: From the start of connecting until the connection (and TLS) stands.
@@ -46,7 +52,8 @@ class Timeouts(Struct, frozen=True, kw_only=True):
         idle: Between two deltas that say something; comments, empty deltas and deltas with
             only a role do not count, reasoning does.
         total: The whole request from sending on; off by default, as answers may be long.
-        queue: Waiting for a free connection of the pool.
+        queue: Waiting in line: once for the end of a pause, for room or for the next minute (see
+            `RetryPolicy` and `Limits`), and once for a free connection of the pool.
         drain: How long a connection may take to become reusable after the end of a stream.
 
     Raises:
@@ -70,18 +77,56 @@ class Timeouts(Struct, frozen=True, kw_only=True):
             _check_number(f"Timeouts.{name}", value, "seconds")
 
 
+class Adaptive(Struct, frozen=True, kw_only=True):
+    """How many requests a model is sent at once, found out by trying.
+
+    It grows while the API takes everything and shrinks when it refuses, for each model on its
+    own. A request counts until its answer has ended.
+
+    Args:
+        start: Requests at once before anything is known, as far as `least` and `most` allow.
+        least: It never shrinks below this.
+        most: It never grows above this.
+
+    Raises:
+        TypeError: A value is not a whole number.
+        ValueError: A value is below 1, or `most` is below `least`.
+    """
+
+    start: int = 20
+    least: int = 1
+    most: int = 1_000
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            _check_whole(f"Adaptive.{name}", getattr(self, name))
+            _check_number(f"Adaptive.{name}", getattr(self, name), "a whole number")
+        if self.most < self.least:
+            raise ValueError(
+                f"Adaptive.most must not be below Adaptive.least, got {self.most} and {self.least}"
+            )
+
+
 class Limits(Struct, frozen=True, kw_only=True):
-    """How much of what a client may hold.
+    """How much of what a client may hold, and how fast it may send.
 
     Args:
         max_connections: Connections open at once per event loop; more requests wait in line.
         keepalive: Seconds that an idle connection is kept, less than servers keep theirs.
         max_event_size: Bytes that one event of a stream may have.
         max_error_body: Bytes of an error's body that are read; the rest is left.
+        max_body_size: Bytes, unpacked, that an answer may have which is read in one piece.
+        max_choices: Choices that one stream may open.
+        max_tool_calls: Tool calls that one choice of a stream may open.
         dns_ttl: Seconds that a looked-up address is used again.
+        adaptive: True (or an `Adaptive`) finds out how many requests a model takes at once.
+        requests_per_minute: Requests sent in any minute, over all models; free models take 20.
+            None is no limit.
+        tokens_per_minute: Tokens of prompts and answers in any minute, estimated before a
+            request is sent and put right by the usage of its stream. None is no limit.
 
     Raises:
-        TypeError: A value is not a number.
+        TypeError: A value is not of its kind.
         ValueError: A value is negative, zero or not finite.
     """
 
@@ -89,12 +134,23 @@ class Limits(Struct, frozen=True, kw_only=True):
     keepalive: float = 15.0
     max_event_size: int = 64 * 2**20
     max_error_body: int = 64 * 2**10
+    max_body_size: int = 256 * 2**20
+    max_choices: int = 128
+    max_tool_calls: int = 1_024
     dns_ttl: float = 300.0
+    adaptive: bool | Adaptive = False
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             unit = "seconds" if name in ("keepalive", "dns_ttl") else "a whole number"
             value: object = getattr(self, name)
+            if name == "adaptive":
+                _check_adaptive(value)
+                continue
+            if value is None and name.endswith("_per_minute"):
+                continue
             if unit == "a whole number":
                 _check_whole(f"Limits.{name}", value)
             _check_number(f"Limits.{name}", value, unit)
@@ -105,13 +161,17 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
     Only a request that never left, or that the API refused (429, 502, 503, 529) before any
     output, is sent again. The API has no idempotency key, so anything else could be billed
-    twice.
+    twice. A 429, 503 or 529 also holds back the other requests for the same model until the API
+    takes some again, unless `max_attempts` is 1.
 
     Args:
         max_attempts: Tries in all; 1 switches retries off.
         first_delay: Seconds; the longest wait before the second try, doubled for each further.
         max_delay: Seconds; where the doubling ends.
         max_wait: Seconds; where the server asks for more, the error is raised at once.
+        total: Seconds over all attempts and waits; where the next attempt could not begin
+            within them, the error is raised at once. An attempt that runs is not cut short, which
+            is for `Timeouts.total`. None is no bound.
         retry_unknown: Send again even what may have been taken already.
 
     Raises:
@@ -123,6 +183,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     first_delay: float = 0.5
     max_delay: float = 8.0
     max_wait: float = 60.0
+    total: float | None = None
     retry_unknown: bool = False
 
     def __post_init__(self) -> None:
@@ -130,12 +191,19 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         _check_number("RetryPolicy.max_attempts", self.max_attempts, "tries")
         for name in ("first_delay", "max_delay", "max_wait"):
             _check_number(f"RetryPolicy.{name}", getattr(self, name), "seconds")
+        if self.total is not None:
+            _check_number("RetryPolicy.total", self.total, "seconds")
         _check_flag("RetryPolicy.retry_unknown", self.retry_unknown)
 
 
 def _check_whole(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
+
+
+def _check_adaptive(value: object) -> None:
+    if not isinstance(value, bool | Adaptive):
+        raise TypeError(f"Limits.adaptive must be a bool or an Adaptive, got {value!r}")
 
 
 def _check_flag(name: str, value: object) -> None:
@@ -217,6 +285,32 @@ def checked_base_url(url: object) -> str:
     return url.rstrip("/")
 
 
+def check_key_is_safe(base_url: str, *, allow_insecure_http: bool) -> None:
+    """Refuse to send a key in the clear to another machine.
+
+    Raises:
+        TypeError: `allow_insecure_http` is no bool.
+        ValueError: `base_url` is an ``http://`` one of another machine, and that is not allowed.
+    """
+    _check_flag("allow_insecure_http", allow_insecure_http)
+    parts = urlsplit(base_url)
+    if parts.scheme == "https" or allow_insecure_http or _is_loopback(parts.hostname or ""):
+        return
+    raise ValueError(
+        f"base_url starts with http://, so the key and the prompts would go to {parts.hostname} "
+        "unencrypted; use https://, or pass allow_insecure_http=True where the network is yours"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
+
+
 def from_environment(name: str) -> str | None:
     """Read one variable; an empty one counts as not set."""
     return os.environ.get(name) or None
@@ -259,7 +353,9 @@ def checked_proxy(proxy: object) -> str | None:
     parts = urlsplit(proxy)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("proxy must start with http:// or https:// and a host")
-    return proxy
+    if any(character <= " " or character == "\x7f" for character in proxy):
+        raise ValueError("proxy must hold no space and no control character")
+    return SealedText(proxy)
 
 
 def checked_headers(headers: object, name: str) -> dict[str, str]:
@@ -274,5 +370,13 @@ def checked_headers(headers: object, name: str) -> dict[str, str]:
             raise ValueError(f"{name} holds {key!r}, which is no header name")
         if any(character in value for character in "\r\n\0"):
             raise ValueError(f"{name}[{key!r}] holds a line end, which would forge a header")
-        checked[key] = value
+        checked[key] = SealedText(value)
     return checked
+
+
+_CREDENTIALS: Final = ("auth", "cookie", "key", "token", "secret", "password")
+
+
+def credential_among(headers: Mapping[str, str]) -> str | None:
+    """Give the name of a header that says of itself that it holds a credential, if there is one."""
+    return next((name for name in headers if any(c in name.lower() for c in _CREDENTIALS)), None)

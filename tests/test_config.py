@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from openrouter_async import Limits, RetryPolicy, Timeouts
+from openrouter_async import Adaptive, Limits, RetryPolicy, Timeouts
 from openrouter_async._config import (
     DEFAULT_BASE_URL,
     Secret,
@@ -21,8 +21,18 @@ KEY = "sk-or-v1-0123456789abcdef"
 
 TIMEOUTS = ["connect", "wire_idle", "first_event", "idle", "total", "queue", "drain"]
 LIMITS_IN_SECONDS = ["keepalive", "dns_ttl"]
-LIMITS_WHOLE = ["max_connections", "max_event_size", "max_error_body"]
-DELAYS = ["first_delay", "max_delay", "max_wait"]
+LIMITS_WHOLE = [
+    "max_connections",
+    "max_event_size",
+    "max_error_body",
+    "max_body_size",
+    "max_choices",
+    "max_tool_calls",
+    "requests_per_minute",
+    "tokens_per_minute",
+]
+DELAYS = ["first_delay", "max_delay", "max_wait", "total"]
+OFF_BY_NONE = {"requests_per_minute", "tokens_per_minute", "total"}
 NUMBERS: list[tuple[type[Any], str]] = [
     *((Timeouts, name) for name in TIMEOUTS),
     *((Limits, name) for name in LIMITS_IN_SECONDS),
@@ -32,6 +42,7 @@ WHOLE: list[tuple[type[Any], str]] = [
     *((Limits, name) for name in LIMITS_WHOLE),
     (RetryPolicy, "max_attempts"),
 ]
+ALL = [*NUMBERS, *WHOLE]
 
 
 def test_every_setting_is_tested_here() -> None:
@@ -39,7 +50,7 @@ def test_every_setting_is_tested_here() -> None:
     tested = {(kind.__name__, name) for kind, name in (*NUMBERS, *WHOLE)}
     kinds: list[type[Any]] = [Timeouts, Limits, RetryPolicy]
     there = {(kind.__name__, name) for kind in kinds for name in kind.__struct_fields__}
-    assert there - tested == {("RetryPolicy", "retry_unknown")}
+    assert there - tested == {("RetryPolicy", "retry_unknown"), ("Limits", "adaptive")}
 
 
 @pytest.mark.parametrize(("kind", "name"), NUMBERS)
@@ -90,7 +101,43 @@ def test_a_deadline_can_be_switched_off(name: str) -> None:
     assert getattr(Timeouts(**values), name) is None
 
 
-@pytest.mark.parametrize(("kind", "name"), [(Timeouts, "drain"), *NUMBERS[7:], *WHOLE])
+@pytest.mark.parametrize("setting", [pair for pair in ALL if pair[1] in OFF_BY_NONE])
+def test_a_limit_can_be_switched_off(setting: tuple[type[Any], str]) -> None:
+    """None is no limit."""
+    kind, name = setting
+    assert getattr(kind(**{name: None}), name) is None
+
+
+@pytest.mark.parametrize("value", [True, False, Adaptive(), Adaptive(start=1, least=1, most=1)])
+def test_adaptive_is_a_switch_or_its_bounds(value: bool | Adaptive) -> None:
+    """The bounds are taken for a switch that is on."""
+    assert Limits(adaptive=value).adaptive == value
+
+
+@pytest.mark.parametrize("value", [1, None, "yes", 60])
+def test_adaptive_is_nothing_else(value: Any) -> None:
+    """A number would leave open which of the bounds it is."""
+    with pytest.raises(TypeError, match=r"^Limits\.adaptive must be a bool or an Adaptive"):
+        Limits(adaptive=value)
+
+
+@pytest.mark.parametrize("name", ["start", "least", "most"])
+def test_adaptive_bounds_are_checked(name: str) -> None:
+    """Each is a count, and the most is not below the least."""
+    values: dict[str, Any] = {name: 0}
+    with pytest.raises(ValueError, match=rf"^Adaptive\.{name} must be greater than 0"):
+        Adaptive(**values)
+    values = {name: 1.5}
+    with pytest.raises(TypeError, match=rf"^Adaptive\.{name} must be a whole number"):
+        Adaptive(**values)
+    with pytest.raises(ValueError, match=r"^Adaptive\.most must not be below Adaptive\.least"):
+        Adaptive(least=5, most=4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(Timeouts, "drain"), *(pair for pair in ALL[7:] if pair[1] not in OFF_BY_NONE)],
+)
 def test_what_cannot_be_switched_off_says_so(kind: type[Any], name: str) -> None:
     """None is refused where there has to be a bound."""
     with pytest.raises(TypeError, match=rf"{kind.__name__}\.{name} must be"):

@@ -253,7 +253,10 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 async def test_unknown_host_is_a_connect_error(names: Names) -> None:
     """A name that cannot be found was not sent anything; the error says which name."""
     async with OpenRouter(
-        KEY, base_url="http://nowhere.test/api/v1", retry=RetryPolicy(first_delay=0.001)
+        KEY,
+        base_url="http://nowhere.test/api/v1",
+        retry=RetryPolicy(first_delay=0.001),
+        allow_insecure_http=True,
     ) as client:
         with pytest.raises(ConnectError, match=r"nowhere\.test") as info:
             await ask(client)
@@ -266,7 +269,7 @@ async def test_unknown_host_is_a_connect_error(names: Names) -> None:
 async def test_burst_looks_its_name_up_once(emulator: Emulator, names: Names) -> None:
     """A hundred cold requests at once ask the resolver one time, and later ones not at all."""
     emulator.always(ANSWER)
-    async with OpenRouter(KEY, base_url=elsewhere(emulator)) as client:
+    async with OpenRouter(KEY, base_url=elsewhere(emulator), allow_insecure_http=True) as client:
         await asyncio.gather(*(ask(client) for _ in range(100)))
         emulator.drop_connections()
         await emulator.wait_for(lambda: emulator.open_connections == 0)
@@ -421,7 +424,9 @@ async def test_explicit_proxy(emulator: Emulator, token: str | None) -> None:
     emulator.always(ANSWER)
     async with running_proxy(token) as proxy:
         url = proxy.url.replace(" ", "%20")
-        async with OpenRouter(KEY, base_url=elsewhere(emulator), proxy=url) as client:
+        async with OpenRouter(
+            KEY, base_url=elsewhere(emulator), proxy=url, allow_insecure_http=True
+        ) as client:
             assert await ask(client) == "Hello"
             assert await ask(client) == "Hello"
         assert proxy.asked[0] == f"POST {elsewhere(emulator)}/chat/completions"
@@ -436,7 +441,7 @@ async def test_proxy_of_the_environment(
     """The usual variables name a proxy, without a word in the code."""
     monkeypatch.setenv(name, proxy.url)
     emulator.always(ANSWER)
-    async with OpenRouter(KEY, base_url=elsewhere(emulator)) as client:
+    async with OpenRouter(KEY, base_url=elsewhere(emulator), allow_insecure_http=True) as client:
         assert await ask(client) == "Hello"
     assert len(proxy.asked) == 1
 
@@ -447,7 +452,7 @@ async def test_proxy_without_a_scheme_is_an_http_one(
     """Many a shell says HTTP_PROXY=host:port."""
     monkeypatch.setenv("HTTP_PROXY", proxy.url.removeprefix("http://"))
     emulator.always(ANSWER)
-    async with OpenRouter(KEY, base_url=elsewhere(emulator)) as client:
+    async with OpenRouter(KEY, base_url=elsewhere(emulator), allow_insecure_http=True) as client:
         assert await ask(client) == "Hello"
     assert len(proxy.asked) == 1
 
@@ -464,7 +469,7 @@ async def test_no_proxy_is_honoured(
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", value)
     emulator.always(ANSWER)
-    async with OpenRouter(KEY, base_url=elsewhere(emulator)) as client:
+    async with OpenRouter(KEY, base_url=elsewhere(emulator), allow_insecure_http=True) as client:
         assert await ask(client) == "Hello"
     assert proxy.asked == []
 
@@ -491,7 +496,7 @@ async def test_netrc_is_not_read(
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     emulator.always(ANSWER)
-    async with OpenRouter(KEY, base_url=elsewhere(emulator)) as client:
+    async with OpenRouter(KEY, base_url=elsewhere(emulator), allow_insecure_http=True) as client:
         assert await ask(client) == "Hello"
     assert emulator.requests[0].headers["Authorization"] == f"Bearer {KEY}"
     assert "Basic" not in proxy.heads[0]
@@ -507,6 +512,7 @@ async def test_proxy_that_asks_for_a_password(
         OpenRouter(
             KEY,
             base_url=elsewhere(emulator, scheme=scheme),
+            allow_insecure_http=True,
             proxy=proxy.url.replace("user:password@", ""),
             ssl=authority.file,
         ) as client,
@@ -525,6 +531,7 @@ async def test_proxy_that_is_not_there() -> None:
     async with OpenRouter(
         KEY,
         base_url="http://openrouter.test/api/v1",
+        allow_insecure_http=True,
         proxy=f"http://127.0.0.1:{port_of(gone)}",
         retry=ONCE,
     ) as client:
@@ -540,7 +547,7 @@ async def test_socks_proxy_is_refused_in_words(
     with pytest.raises(ValueError, match="http"):
         OpenRouter(KEY, proxy="socks5://127.0.0.1:1080")
     monkeypatch.setenv("ALL_PROXY", "socks5://user:socks-sentinel@127.0.0.1:1080")
-    async with OpenRouter(KEY, base_url=elsewhere(emulator)) as client:
+    async with OpenRouter(KEY, base_url=elsewhere(emulator), allow_insecure_http=True) as client:
         with pytest.raises(ProxyError, match="socks5") as info:
             await ask(client)
     assert "sentinel" not in str(info.value)
@@ -605,6 +612,33 @@ async def secure(authority: Authority) -> AsyncIterator[Emulator]:
     async with Emulator(ssl=authority.server) as emulator:
         emulator.always(ANSWER)
         yield emulator
+
+
+async def test_cold_start_keeps_the_order_of_asking(secure: Emulator, authority: Authority) -> None:
+    """What comes while a thread still loads the certificates waits, and goes on as it came."""
+    limits = Limits(max_connections=1)
+    async with OpenRouter(
+        KEY, base_url=secure.base_url, ssl=authority.file, limits=limits
+    ) as client:
+
+        async def one(number: int) -> None:
+            await client.complete(str(number), model="m")
+
+        tasks = [asyncio.create_task(one(number)) for number in range(20)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()  # who had begun to load hands that on
+        await asyncio.wait(tasks)
+        assert [task.cancelled() for task in tasks] == [True] + [False] * 19
+    asked = [request.json["messages"][0]["content"] for request in secure.requests]
+    assert asked == [str(number) for number in range(1, 20)]
+    assert secure.connections == 1
+
+
+async def test_cold_start_that_fails_fails_for_each(secure: Emulator, tmp_path: Path) -> None:
+    """Certificates that cannot be read are everybody's error, and nobody waits for ever."""
+    async with OpenRouter(KEY, base_url=secure.base_url, ssl=tmp_path / "missing.pem") as client:
+        results = await asyncio.gather(*(ask(client) for _ in range(5)), return_exceptions=True)
+    assert {type(result) for result in results} == {TLSError}
 
 
 @pytest.mark.parametrize("how", ["path", "str", "folder", "context"])
@@ -991,7 +1025,9 @@ def test_every_foreign_error_becomes_one_of_ours(phase: Phase) -> None:
         ours, cause = translated(error, phase, "http://127.0.0.1/api")
         assert isinstance(ours, OpenRouterError)
         assert str(ours)
-        assert cause is error or cause is None
+        inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
+        assert cause in (error, inner, None)
+        assert cause is None or cause.__traceback__ is None
         assert KEY not in f"{ours!r} {ours} {cause!r} {getattr(cause, '__dict__', None)}"
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from .failures import timeout_error
 from .response import AlreadyReading, DeadlinePassed, Response, ResponseClosed
-from .transport import PoolStats, Request, Transport
+from .transport import PoolStats, Request, StreamedBody, Transport
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession as ClientSession  # for the client's annotations
@@ -34,6 +34,7 @@ __all__ = [
     "Request",
     "Response",
     "ResponseClosed",
+    "StreamedBody",
     "Transport",
     "timeout_error",
 ]

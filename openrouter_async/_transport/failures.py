@@ -40,37 +40,74 @@ def translated(
     error: BaseException, phase: Phase, url: str
 ) -> tuple[OpenRouterError, BaseException | None]:
     """Turn a foreign exception into ours, and give the cause that may be shown with it."""
+    failure = _ours(error, phase, url)
+    cause = _shown(error)
+    if cause is not None:
+        _cut_frames(cause)
+    return failure, cause
+
+
+def _shown(error: BaseException) -> BaseException | None:
+    """Give what of a foreign exception holds neither headers nor a proxy's password."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientResponseError):
+        return None
+    key: object = getattr(error, "_conn_key", None)
+    if getattr(key, "proxy", key) is None:
+        return error
+    return _inner(error) or error
+
+
+def _cut_frames(error: BaseException) -> None:
+    """Take the tracebacks off an exception and all behind it.
+
+    Their frames have the request as local variables: aiohttp's the headers, asyncio's the very
+    bytes that it wrote. Error trackers show local variables.
+    """
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            one.__traceback__ = None
+            waiting += [one.__cause__, one.__context__]
+
+
+def _ours(error: BaseException, phase: Phase, url: str) -> OpenRouterError:
     import ssl
 
     import aiohttp
+    from aiohttp.http_exceptions import LineTooLong
 
-    cause: BaseException | None = error
-    if isinstance(error, aiohttp.ClientResponseError):
-        cause = None  # it holds the request's headers, and so the key
     where = _host(url)
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return ProxyError(f"the proxy answered {error.status} {error.message}"), cause
+        return ProxyError(f"the proxy answered {error.status} {error.message}")
     if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return ProxyError(f"the proxy cannot be reached: {_reason(error)}"), cause
+        return ProxyError(f"the proxy cannot be reached: {_reason(error)}")
     if isinstance(error, aiohttp.ClientSSLError | aiohttp.ServerFingerprintMismatch | ssl.SSLError):
         return TLSError(
             f"no trusted connection to {where}: {_reason(error)}; "
             "for an authority of your own pass ssl='/path/to/ca.pem' or set SSL_CERT_FILE"
-        ), cause
+        )
     if phase == "body":
-        return StreamBrokenError(f"the connection broke: {_reason(error)}"), cause
+        return StreamBrokenError(f"the connection broke: {_reason(error)}")
     if isinstance(error, aiohttp.ClientConnectorError) or phase in ("queue", "connect"):
         if isinstance(error, TimeoutError):
-            return ConnectTimeout(f"no connection to {where} in time"), cause
-        return ConnectError(f"cannot connect to {where}: {_reason(error)}"), cause
+            return ConnectTimeout(f"no connection to {where} in time")
+        return ConnectError(f"cannot connect to {where}: {_reason(error)}")
     if isinstance(error, aiohttp.ServerTimeoutError):
-        return ConnectTimeout(f"no connection to {where} in time"), cause
+        return ConnectTimeout(f"no connection to {where} in time")
     if isinstance(error, aiohttp.ClientResponseError):
+        behind = error.__cause__.__cause__ if error.__cause__ is not None else None
+        if isinstance(behind, LineTooLong):  # its own words would repeat the line
+            return ProtocolError(f"the answer of {where} has a header that is too long")
         said = next(iter(error.message.splitlines()), "")
-        return ProtocolError(f"the answer of {where} is no HTTP: {said}"), cause
+        return ProtocolError(f"the answer of {where} is no HTTP: {said}")
     return APIConnectionError(
         f"the connection to {where} was lost before an answer came: {_reason(error)}"
-    ), cause
+    )
 
 
 def refused_by_proxy(reason: str | None) -> ProxyError:
@@ -79,9 +116,13 @@ def refused_by_proxy(reason: str | None) -> ProxyError:
     return error
 
 
-def _reason(error: BaseException) -> str:
+def _inner(error: BaseException) -> BaseException | None:
     inner: object = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
-    text = str(inner or error) or type(error).__name__
+    return inner if isinstance(inner, BaseException) else None
+
+
+def _reason(error: BaseException) -> str:
+    text = str(_inner(error) or error) or type(error).__name__
     return text.splitlines()[0][:300]
 
 

@@ -40,6 +40,7 @@ class Opening:
         "_scope",
         "asked_at",
         "connected_at",
+        "is_reused",
         "phase",
         "pool",
         "sending_at",
@@ -56,6 +57,7 @@ class Opening:
         self.asked_at = pool.loop.time()
         self.sending_at: float | None = None  # the queue is behind: deadlines count from here
         self.connected_at: float | None = None
+        self.is_reused = False
         self.sent_at = self.asked_at
 
     def follow(self, scope: asyncio.Timeout) -> None:
@@ -70,6 +72,7 @@ class Opening:
         self._scope = None
 
     def connected(self, *, new: bool) -> None:
+        self.is_reused = not new
         if new:
             self.pool.opened += 1
             self.pool.idle = 0  # aiohttp found no idle connection, whatever we had counted
@@ -78,6 +81,12 @@ class Opening:
             self.pool.idle -= 1
         self.enter("headers")
         self.connected_at = self.sent_at
+
+    def disconnected(self) -> None:
+        """The connection was found closed, with nothing of the request written to it."""
+        if self.is_reused:
+            self.pool.reused -= 1
+        self.enter("connect")
 
     def enter(self, phase: Phase) -> None:
         """Begin a phase, or begin its deadline anew."""
@@ -128,9 +137,6 @@ def phase_reports() -> aiohttp.TraceConfig:
     def context(trace_request_ctx: object = None) -> object:
         return trace_request_ctx
 
-    async def queued(session: object, opening: Opening, params: object) -> None:
-        opening.enter("queue")
-
     async def connecting(session: object, opening: Opening, params: object) -> None:
         opening.enter("connect")
 
@@ -145,8 +151,6 @@ def phase_reports() -> aiohttp.TraceConfig:
 
     factory: Any = context  # aiohttp's annotation asks for one certain class
     config: Any = aiohttp.TraceConfig(trace_config_ctx_factory=factory)
-    config.on_connection_queued_start.append(queued)
-    config.on_connection_queued_end.append(connecting)
     config.on_connection_create_start.append(connecting)
     config.on_connection_create_end.append(connected)
     config.on_connection_reuseconn.append(reused)

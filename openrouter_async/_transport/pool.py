@@ -46,7 +46,7 @@ class Pool(Ledger):
         tls: ssl.SSLContext | None,
         session: aiohttp.ClientSession | None,
     ) -> None:
-        super().__init__(loop, timeouts)
+        super().__init__(loop, timeouts, limits)
         self.proxy = proxy
         self.tls = tls
         self.owned = session is None
@@ -101,14 +101,17 @@ async def _close_at_end(
 def _new_session(limits: Limits, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
     import aiohttp
 
+    from .reuse import CheckedRequest
+
     connector = aiohttp.TCPConnector(
-        limit=limits.max_connections,
+        limit=0,  # the line of places is the one limit
         keepalive_timeout=limits.keepalive,
         ttl_dns_cache=int(limits.dns_ttl) or 1,
         ssl=tls if tls is not None else True,
     )
     return aiohttp.ClientSession(
         connector=connector,
+        request_class=CheckedRequest,
         timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
         cookie_jar=aiohttp.DummyCookieJar(),
         # aiohttp's `trust_env` also reads ~/.netrc; the proxy is found by `environment_proxy`.

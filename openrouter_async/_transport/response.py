@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakMethod
 
 from ..errors import OpenRouterError, StreamBrokenError
 from .failures import foreign, translated
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from .line import Place
     from .opening import Opening
 
 __all__ = ["AlreadyReading", "DeadlinePassed", "Response", "ResponseClosed"]
@@ -38,10 +40,23 @@ class ResponseClosed(Exception):
     """The response was closed while it was being read."""
 
 
+class Held(Protocol):
+    """What is released with the end of an answer; see `Response.hold`."""
+
+    def release(self) -> None:
+        """Let go of it; idempotent."""
+
+    def spent(self, tokens: int) -> None:
+        """Take note of the tokens."""
+
+
 class Response:
     """An answer whose headers have come; reads its body and gives the connection back.
 
     Attributes:
+        attempt: Which attempt it answers, from 1; set by the sender.
+        is_handed_over: Whoever asked has it; set by the sender.
+        max_body_size: Bytes that a body may have which is read whole.
         waited: Seconds that the last `read` waited for the socket.
     """
 
@@ -51,8 +66,10 @@ class Response:
         "_deadline",
         "_expired",
         "_failure",
+        "_held",
         "_is_done",
         "_lost",
+        "_place",
         "_pool",
         "_response",
         "_time",
@@ -60,24 +77,29 @@ class Response:
         "_timer_at",
         "answered_at",
         "asked_at",
+        "attempt",
         "connected_at",
         "headers",
+        "is_handed_over",
+        "max_body_size",
         "sending_at",
         "sent_at",
         "status",
         "waited",
     )
 
-    def __init__(self, response: aiohttp.ClientResponse, opening: Opening) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, opening: Opening, place: Place) -> None:
         self._response = response
         self._content = response.content
         self._pool = opening.pool
+        self._place = place
         self._time: Callable[[], float] = opening.pool.loop.time
         self._deadline = inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self._expired = False
         self._is_done = False
+        self._held: Held | None = None
         self._failure: tuple[OpenRouterError, BaseException | None] | None = None
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -87,10 +109,25 @@ class Response:
         self.sent_at = opening.sent_at
         self.answered_at = self._time()
         self.waited = 0.0
+        self.attempt = 1
+        self.is_handed_over = False
+        self.max_body_size = opening.pool.limits.max_body_size
         self._pool.responses.add(self)
+        # What has arrived whole needs no connection while it waits to be read.
+        self._content.on_eof(place.leave)
         self._lost = _connection_lost(response)
         if self._lost is not None:
             self._lost.add_done_callback(self._on_lost)
+
+    def hold(self, held: Held) -> None:
+        """Have something released when the answer has ended, in whatever way."""
+        self._held = held
+        self._content.on_eof(held.release)
+
+    def spent(self, tokens: int) -> None:
+        """Tell whoever counts them how many tokens the answer and its prompt had."""
+        if self._held is not None:
+            self._held.spent(tokens)
 
     def time(self) -> float:
         """The loop's clock, in seconds."""
@@ -197,6 +234,7 @@ class Response:
             return
         self._let_go()
         self._response.close()
+        self._place.leave()  # last, so that the next in line opens none before this one is closed
 
     def abort(self) -> None:
         """Close the connection because its client or its loop ends; who reads is told so."""
@@ -220,7 +258,9 @@ class Response:
             self._timer.cancel()
         self._pool.draining.add(self)
         self._timer = self._pool.loop.call_later(self._pool.timeouts.drain, self.close)
-        self._content.on_eof(self._release)
+        # The body would keep this response, which keeps the body, where its end never comes.
+        release = WeakMethod(self._release)
+        self._content.on_eof(lambda: _call(release()))
 
     def _release(self) -> None:
         # At the end of a body aiohttp has put the connection back by itself.
@@ -228,9 +268,12 @@ class Response:
             self._let_go()
             self._pool.idle += 1
             self._response.release()
+            self._place.leave()
 
     def _let_go(self) -> None:
         self._is_done = True
+        if self._held is not None:
+            self._held.release()
         self._pool.responses.discard(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -252,6 +295,11 @@ def _connection_lost(response: aiohttp.ClientResponse) -> asyncio.Future[None] |
         lost.remove_done_callback(_take_note)
         lost.add_done_callback(_take_note)
     return lost
+
+
+def _call(method: Callable[[], None] | None) -> None:
+    if method is not None:
+        method()
 
 
 def _take_note(lost: asyncio.Future[None]) -> None:

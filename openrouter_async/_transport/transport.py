@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -32,25 +32,45 @@ if TYPE_CHECKING:
 
     from .._config import Limits, Timeouts
 
-__all__ = ["PoolStats", "Request", "Transport"]
+__all__ = ["PoolStats", "Request", "StreamedBody", "Transport"]
 
 _LARGE_BODY: Final = 2**20
 """aiohttp writes bytes in one piece and warns above this; a file it writes piece by piece."""
 
 
+class StreamedBody(Protocol):
+    """A body that is read while it is sent.
+
+    Attributes:
+        length: How many bytes it has.
+        failure: Why it could not be read to its end.
+    """
+
+    length: int
+    failure: Exception | None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give its bytes, from the start."""
+        ...
+
+
 class Request:
     """What one attempt sends. It has no repr of its own: it holds the key and the prompt."""
 
-    __slots__ = ("body", "headers", "method", "params", "url")
+    __slots__ = ("body", "headers", "max_error_body", "method", "on_leaving", "params", "url")
 
     def __init__(
         self,
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None = None,
+        body: bytes | StreamedBody | None = None,
         params: Mapping[str, str] | None = None,
     ) -> None:
+        # Called when it has stood in line, before it is sent.
+        self.on_leaving: Callable[[], None] | None = None
+        # Bytes that an error may say, where that is more than usual.
+        self.max_error_body = 0
         self.method = method
         self.url = url
         self.headers = headers
@@ -98,6 +118,7 @@ class Transport:
         self._tls = tls
         self._session = session
         self._pools: dict[asyncio.AbstractEventLoop, Pool] = {}
+        self._starting: dict[asyncio.AbstractEventLoop, asyncio.Event] = {}
         _LIVING.add(self)
 
     async def open(self, request: Request, timeouts: Timeouts | None = None) -> Response:
@@ -119,10 +140,20 @@ class Transport:
         try:
             async with scope:
                 opening.follow(scope)
-                await pool.wait_for_drained()
-                response = await self._send(request, pool, opening)
-            return Response(response, opening)
+                place = await pool.line.enter()
+                try:
+                    await pool.wait_for_drained()
+                    if request.on_leaving is not None:
+                        request.on_leaving()
+                    response = await self._send(request, pool, opening)
+                    return Response(response, opening, place)
+                except BaseException:
+                    place.leave()
+                    raise
         except foreign() as error:
+            unread = None if request.body is None else getattr(request.body, "failure", None)
+            if unread is not None:  # a file of the user's: no failure of the network
+                raise unread from None
             if scope.expired():
                 failure: OpenRouterError = opening.timeout()
             else:
@@ -136,6 +167,20 @@ class Transport:
             del failure, cause  # its traceback holds this frame, which must not hold it
 
     async def _send(self, request: Request, pool: Pool, opening: Opening) -> aiohttp.ClientResponse:
+        from .reuse import ClosedBeforeSendingError
+
+        while True:
+            try:
+                return await self._send_over_one(request, pool, opening)
+            except ClosedBeforeSendingError:
+                opening.disconnected()
+                if not opening.is_reused:
+                    raise
+                # Each turn takes one dead connection out of the pool, so this comes to an end.
+
+    async def _send_over_one(
+        self, request: Request, pool: Pool, opening: Opening
+    ) -> aiohttp.ClientResponse:
         import aiohttp
 
         body = request.body
@@ -151,8 +196,8 @@ class Transport:
             request.method,
             request.url,
             params=request.params,
-            data=BytesIO(body) if body is not None and len(body) > _LARGE_BODY else body,
-            headers=request.headers,
+            data=BytesIO(body) if isinstance(body, bytes) and len(body) > _LARGE_BODY else body,
+            headers=_with_length(request),
             allow_redirects=False,
             proxy=pool.proxy,
             ssl=pool.tls if pool.tls is not None else True,
@@ -168,21 +213,30 @@ class Transport:
         import asyncio
 
         loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None:
-            tls = await self._prepare(url)
-            for other in [other for other in list(self._pools) if other.is_closed()]:
-                dead = self.forget(other)
-                if dead is not None:  # another thread may have been faster
-                    await dead.aclose()
-            pool = self._pools.get(loop)  # another task may have been faster
-            if pool is None:
-                # All requests go to one origin, so its proxy is found once.
-                proxy = self._proxy or environment_proxy(url)
-                pool = Pool(loop, self._timeouts, self._limits, proxy, tls, self._session)
-                self._pools[loop] = pool
-                await pool.start(weakref.ref(self))
+        while (pool := self._pools.get(loop)) is None:
+            started = self._starting.get(loop)
+            if started is not None:  # who comes meanwhile goes on in the order of asking
+                await started.wait()
+                continue
+            started = self._starting[loop] = asyncio.Event()
+            try:
+                await self._start_pool(loop, url)
+            finally:
+                self._starting.pop(loop, None)
+                started.set()
         return pool
+
+    async def _start_pool(self, loop: asyncio.AbstractEventLoop, url: str) -> None:
+        tls = await self._prepare(url)
+        for other in [other for other in list(self._pools) if other.is_closed()]:
+            dead = self.forget(other)
+            if dead is not None:  # another thread may have been faster
+                await dead.aclose()
+        # All requests go to one origin, so its proxy is found once.
+        proxy = self._proxy or environment_proxy(url)
+        pool = Pool(loop, self._timeouts, self._limits, proxy, tls, self._session)
+        self._pools[loop] = pool
+        await pool.start(weakref.ref(self))
 
     async def _prepare(self, url: str) -> ssl.SSLContext | None:
         """Import aiohttp and make the TLS context, off the loop where that takes time."""
@@ -205,6 +259,10 @@ class Transport:
             reused=sum(pool.reused for pool in pools),
             loops=len(pools),
         )
+
+    def answering(self) -> int:
+        """Count the answers that are still being read, over all loops."""
+        return sum(pool.answering() for pool in list(self._pools.values()))
 
     async def aclose(self) -> None:
         """Close the pools of all loops; connections in use are closed as well."""
@@ -235,6 +293,14 @@ class Transport:
         for pool in self._pools.values():
             pool.is_inherited = True
         self._pools = {}
+        self._starting = {}
+
+
+def _with_length(request: Request) -> Mapping[str, str]:
+    """Say how long a streamed body is, or aiohttp would send it in chunks."""
+    if request.body is None or isinstance(request.body, bytes):
+        return request.headers
+    return {**request.headers, "Content-Length": str(request.body.length)}
 
 
 # The parent's sockets and its epoll set are shared with the child of a fork: closing a
