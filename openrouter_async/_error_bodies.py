@@ -22,11 +22,24 @@ import msgspec
 from .errors import APIStatusError, ModerationError, StreamAPIError, kind_of, redact
 from .types import ErrorBody
 from .types._lenient import fit
+from .types.arrival import rate_limit_in
 
 __all__ = ["error_from_response", "error_in", "error_in_stream"]
 
 _RAW_LIMIT: Final = 300
-_GENERIC: Final = frozenset({"", "provider returned error", "internal server error", "error"})
+_GOOGLE_DELAY: Final = re.compile(r'"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"')
+_GENERIC: Final = frozenset(
+    {
+        "",
+        "error",
+        "internal server error",
+        "provider error",
+        "provider returned an error",
+        "provider returned error",
+        "unknown error",
+        "upstream error",
+    }
+)
 
 # Errors inside a stream need not carry a number; the kinds and the string codes name one.
 # Source: OpenRouter's table of error types.
@@ -99,10 +112,15 @@ def error_from_response(
     text = body.decode("utf-8", "replace").strip()
     if details is None:
         # A body of another dialect, such as {"detail": ...}, or no JSON at all.
-        said = _message_in(_parsed(text)) or _plain_text(text)
-        details = ErrorBody(message=said or f"HTTP {status} without a body")
+        flat = _object_in(body)
+        if isinstance(flat.get("metadata"), dict):
+            details = fit(flat, ErrorBody)
+        else:
+            said = _message_in(_parsed(text)) or _plain_text(text)
+            details = ErrorBody(message=said or f"HTTP {status} without a body")
     error = _status_error(details, status, in_stream=False, secret=secret)
     error.retry_after = _retry_after(headers, error.metadata, now, error.retry_after)
+    error.rate_limit = rate_limit_in(headers)
     error.request_id = headers.get("x-request-id") or _request_id(body)
     error.generation_id = headers.get("x-generation-id")
     return error
@@ -134,7 +152,7 @@ def _status_error(
     kind = kind_of(status, moderated="reasons" in metadata, in_stream=in_stream)
     provider = metadata.get("provider_name")
     raw = _parsed(metadata.get("raw"))
-    sentence = _sentence(details, raw)
+    sentence = _sentence(details, metadata, raw)
     where = f"{provider} via OpenRouter" if provider else None
     facts = ", ".join(str(fact) for fact in (status, error_type, where) if fact)
     error = kind(redact(f"{sentence} [{facts}]" if facts else sentence, secret))
@@ -189,15 +207,22 @@ def _status_of(details: ErrorBody, error_type: object) -> int | None:
     return None
 
 
-def _sentence(details: ErrorBody, raw: object) -> str:
+def _sentence(details: ErrorBody, metadata: Mapping[str, object], raw: object) -> str:
     """Give the sentence that helps most: the provider's own, not "Provider returned error"."""
     message = (details.message or "").strip()
-    if message.lower().rstrip(".") not in _GENERIC:
-        return message
-    said = _message_in(raw)
-    if said:
-        return said
+    if not _is_generic(message):
+        # Some put the provider's whole body into the message, behind a word of their own.
+        inner = _object_in(message[message.find("{") :].encode("utf-8", "replace"))
+        return _message_in(inner) or message
+    for source in (raw, metadata.get("previous_errors")):
+        said = _message_in(source)
+        if not _is_generic(said):
+            return said
     return message or "the API reported an error without a message"
+
+
+def _is_generic(sentence: str) -> bool:
+    return sentence.lower().rstrip(".") in _GENERIC
 
 
 def _message_in(raw: object, levels: int = 8) -> str:
@@ -205,7 +230,7 @@ def _message_in(raw: object, levels: int = 8) -> str:
         return _plain_text(raw)
     if levels and isinstance(raw, dict):
         found = cast("dict[str, object]", raw)
-        for key in ("error", "message", "detail", "msg"):
+        for key in ("error", "errors", "message", "Message", "detail", "msg"):
             said = _message_in(_parsed(found.get(key)), levels - 1)
             if said:
                 return said
@@ -268,10 +293,21 @@ def _retry_after(
         reset = _number(folded.get("x-ratelimit-reset"))
         if reset is not None:
             # Milliseconds since the epoch, as recorded from OpenRouter; elsewhere seconds since
-            # the epoch, or simply seconds.
+            # the epoch, or simply seconds. Told apart by size: no wait is three years, and no
+            # clock in seconds will show a hundred thousand million.
             moment = reset / 1000 if reset > 1e11 else reset
             return max(0.0, moment - now if moment > 1e8 else moment)
-    return otherwise
+    return otherwise if otherwise is not None else _wait_in(metadata or {})
+
+
+def _wait_in(metadata: dict[str, Any]) -> float | None:
+    """Give the seconds that the metadata names itself, or else the provider in its own words."""
+    seconds = _number(str(metadata.get("retry_after_seconds")))
+    if seconds is None:
+        raw = metadata.get("raw")
+        said = _GOOGLE_DELAY.search(raw) if isinstance(raw, str) else None
+        seconds = _number(said[1]) if said is not None else None
+    return None if seconds is None else max(0.0, seconds)
 
 
 def _seconds_or_date(value: str, now: float) -> float | None:

@@ -7,10 +7,10 @@ import json
 import pickle
 import re
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from multidict import CIMultiDict
 
 from openrouter_async import errors
 from openrouter_async._error_bodies import error_from_response, error_in, error_in_stream
@@ -43,9 +43,8 @@ from openrouter_async.errors import (
     UnprocessableEntityError,
     redact,
 )
-from openrouter_async.types import ChatCompletion, Choice, ErrorBody, Message
+from openrouter_async.types import ChatCompletion, Choice, ErrorBody, Message, RateLimit
 from openrouter_async.types._lenient import decode_leniently
-from tests.conftest import shared_folder
 
 Plain = dict[str, Any]
 NOW = 1_700_000_000.0
@@ -331,36 +330,6 @@ def test_raw_is_parsed_where_it_is_json() -> None:
     assert answered(provider_error("words")).raw == "words"
 
 
-def recorded_errors() -> list[Any]:
-    """The recorded error bodies, or one parameter that is skipped."""
-    folder = shared_folder()
-    if folder is None:
-        reason = "recorded traffic is not part of the project: set OPENROUTER_ASYNC_SHARED"
-        return [pytest.param(Path(), marks=pytest.mark.skip(reason=reason), id="none")]
-    files = sorted((folder / "recordings" / "openrouter_error").glob("*.json"))
-    bodies = [file for file in files if not file.name.endswith(".meta.json")]
-    assert bodies
-    return [pytest.param(file, id=file.stem[:60]) for file in bodies]
-
-
-@pytest.mark.parametrize("path", recorded_errors())
-def test_a_recorded_error_says_what_was_said(path: Path) -> None:
-    """Every recorded body becomes the class of its code, and leads with the sentence in it."""
-    body = path.read_bytes()
-    said: Plain = json.loads(body)["error"]
-    metadata: Plain = said.get("metadata") or {}
-    raw: str | None = metadata.get("raw")
-    sentence: str = said["message"].strip()
-    if raw is not None and sentence == "Provider returned error":
-        sentence = json.loads(raw)["error"]["message"] if raw.startswith("{") else raw
-    status: int = said["code"]
-    for error in (answered(body, status), streamed(said)):
-        assert str(error).startswith(sentence)
-        assert isinstance(error, BY_STATUS[status])
-        assert (error.status, error.code) == (status, status)
-        assert error.metadata == said.get("metadata")
-
-
 def test_messages_are_bounded() -> None:
     """Megabytes of a provider's words make no megabytes of message."""
     for body in (
@@ -429,6 +398,21 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     inside = {"message": "Slow down.", "metadata": {"headers": headers}}
     assert answered({"error": inside}, 429).retry_after == seconds
     assert streamed({"code": 429, **inside}).retry_after == seconds
+
+
+def test_the_rate_limit_is_on_the_error() -> None:
+    """OpenRouter tells of its own limit where it refuses, in milliseconds; a provider's says nothing."""
+    headers = CIMultiDict(
+        {
+            "X-RateLimit-Limit": "20",
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": "1741305600000",
+        }
+    )
+    error = error_from_response(429, headers, b'{"error":{"message":"Slow"}}', now=0.0)
+    assert error.rate_limit == RateLimit(limit=20, remaining=0, reset=1_741_305_600.0)
+    assert pickle.loads(pickle.dumps(error)).rate_limit == error.rate_limit
+    assert answered({"error": {"message": "Slow"}}, 429).rate_limit is None
 
 
 def test_real_headers_come_before_those_of_the_metadata() -> None:
