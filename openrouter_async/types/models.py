@@ -1,0 +1,275 @@
+"""The models that the API offers, with what they can do and what they cost.
+
+What may live here: the rows of ``GET /models`` as they come. Prices are `Decimal`, never float:
+they are multiplied by millions. What a request costs by them is reckoned in `_prices`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Literal, TypedDict
+
+from msgspec import field
+
+from ._request import Open
+from ._struct import WireStruct
+
+__all__ = [
+    "AliasTarget",
+    "Architecture",
+    "ArtificialAnalysis",
+    "Benchmarks",
+    "DefaultParameters",
+    "DesignArena",
+    "Model",
+    "ModelLinks",
+    "ModelList",
+    "ModelQuery",
+    "ModelReasoning",
+    "PageLinks",
+    "PriceOverride",
+    "Pricing",
+    "RequestLimits",
+    "TopProvider",
+]
+
+
+class PriceOverride(WireStruct):
+    """Prices that replace the model's where every condition of this entry holds.
+
+    Attributes:
+        min_prompt_tokens: The prompt has more tokens than this.
+        utc_start: The hour and minute from which on it holds, as the number HHMM of UTC.
+        utc_end: The hour and minute before which it holds; it may lie past midnight.
+    """
+
+    min_prompt_tokens: int | None = None
+    utc_start: int | None = None
+    utc_end: int | None = None
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+    input_cache_read: Decimal | None = None
+    input_cache_write: Decimal | None = None
+    input_cache_write_1h: Decimal | None = None
+    audio: Decimal | None = None
+    input_audio_cache: Decimal | None = None
+
+
+class Pricing(WireStruct):
+    """Prices in USD for one token, request or unit; a router's are negative, for "it depends".
+
+    Attributes:
+        prompt: One token of the prompt.
+        completion: One token of the answer.
+        request: One request.
+        image: One image of the prompt.
+        image_token: One token of an image of the prompt.
+        image_output: One token of an image of the answer.
+        audio: One token of sound of the prompt.
+        audio_output: One token of sound of the answer.
+        web_search: One search.
+        internal_reasoning: One token of reasoning, where it has a price of its own.
+        discount: What is taken off already, from 0 to 1.
+        overrides: Later entries win, price by price.
+    """
+
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+    request: Decimal | None = None
+    image: Decimal | None = None
+    image_token: Decimal | None = None
+    image_output: Decimal | None = None
+    audio: Decimal | None = None
+    audio_output: Decimal | None = None
+    input_audio_cache: Decimal | None = None
+    web_search: Decimal | None = None
+    internal_reasoning: Decimal | None = None
+    input_cache_read: Decimal | None = None
+    input_cache_write: Decimal | None = None
+    input_cache_write_1h: Decimal | None = None
+    discount: float | None = None
+    overrides: list[PriceOverride] | None = None
+
+
+class Architecture(WireStruct):
+    """What a model takes and gives."""
+
+    modality: str | None = None
+    input_modalities: list[str] | None = None
+    output_modalities: list[str] | None = None
+    tokenizer: str | None = None
+    instruct_type: str | None = None
+
+
+class TopProvider(WireStruct):
+    """What the provider that is asked first allows, in tokens."""
+
+    context_length: int | None = None
+    max_completion_tokens: int | None = None
+    is_moderated: bool | None = None
+
+
+class RequestLimits(WireStruct):
+    """The most tokens that one request may have."""
+
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+
+
+class DefaultParameters(WireStruct):
+    """What applies where a request does not say."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    repetition_penalty: float | None = None
+
+
+class ModelReasoning(WireStruct):
+    """How a model reasons; `supported_efforts` of None means all of them."""
+
+    mandatory: bool | None = None
+    supported_efforts: list[str] | None = None
+    default_effort: str | None = None
+    default_enabled: bool | None = None
+    supports_max_tokens: bool | None = None
+
+
+class ArtificialAnalysis(WireStruct):
+    """Scores of Artificial Analysis."""
+
+    intelligence_index: float | None = None
+    coding_index: float | None = None
+    agentic_index: float | None = None
+
+
+class DesignArena(WireStruct):
+    """A rank in one category of Design Arena."""
+
+    arena: str | None = None
+    category: str | None = None
+    elo: float | None = None
+    rank: int | None = None
+    win_rate: float | None = None
+
+
+class Benchmarks(WireStruct):
+    """How a model does in tests of others."""
+
+    artificial_analysis: ArtificialAnalysis | None = None
+    design_arena: list[DesignArena] | None = None
+
+
+class AliasTarget(WireStruct):
+    """The model that an alias such as ``~author/family-latest`` stands for."""
+
+    name: str | None = None
+    slug: str | None = None
+
+
+class ModelLinks(WireStruct):
+    """Where more is said of a model."""
+
+    details: str | None = None
+
+
+class Model(WireStruct):
+    """One model of ``GET /models``.
+
+    Attributes:
+        id: The slug to ask for.
+        canonical_slug: The slug that never changes.
+        created: When it was added, in seconds since the epoch.
+        context_length: Tokens of prompt and answer together.
+        supported_voices: Voices for speech.
+        knowledge_cutoff: The last day of what it knows, as YYYY-MM-DD.
+        expiration_date: The day from which on it is gone, as YYYY-MM-DD.
+    """
+
+    id: str = ""
+    canonical_slug: str | None = None
+    name: str = ""
+    created: int | None = None
+    description: str | None = None
+    hugging_face_id: str | None = None
+    context_length: int | None = None
+    architecture: Architecture | None = None
+    pricing: Pricing | None = None
+    top_provider: TopProvider | None = None
+    per_request_limits: RequestLimits | None = None
+    supported_parameters: list[str] | None = None
+    supported_voices: list[str] | None = None
+    default_parameters: DefaultParameters | None = None
+    knowledge_cutoff: str | None = None
+    expiration_date: str | None = None
+    reasoning: ModelReasoning | None = None
+    benchmarks: Benchmarks | None = None
+    alias_target: AliasTarget | None = None
+    links: ModelLinks | None = None
+
+
+class PageLinks(WireStruct):
+    """Where the next page is, as a URL without a host; None on the last one."""
+
+    next: str | None = None
+
+
+class ModelList(WireStruct):
+    """The answer of ``GET /models``."""
+
+    data: list[Model] = field(default_factory=list[Model])
+    total_count: int | None = None
+    links: PageLinks | None = None
+    error: dict[str, Any] | None = None
+
+
+class ModelAnswer(WireStruct):
+    """The answer about one model."""
+
+    data: Model | None = None
+
+
+class ModelQuery(TypedDict, total=False):
+    """Which models to list, and in which order; a sequence asks for models with all of it.
+
+    Prices are in USD a million tokens, ``context`` is the least number of tokens, ages are in
+    days, indices are those of `Benchmarks`, rates are from 0 to 1.
+    """
+
+    q: str
+    category: str
+    supported_parameters: str | Sequence[str]
+    input_modalities: str | Sequence[str]
+    output_modalities: str | Sequence[str]
+    sort: Open[
+        Literal["most-popular", "newest", "top-weekly", "pricing-low-to-high"]
+        | Literal["pricing-high-to-low", "context-high-to-low", "throughput-high-to-low"]
+        | Literal["latency-low-to-high", "intelligence-high-to-low", "coding-high-to-low"]
+        | Literal["agentic-high-to-low", "design-arena-elo-high-to-low"]
+    ]
+    context: int
+    min_price: float
+    max_price: float
+    min_output_price: float
+    max_output_price: float
+    arch: str
+    model_authors: str | Sequence[str]
+    providers: str | Sequence[str]
+    distillable: bool
+    zdr: bool
+    region: Open[Literal["eu", "us"]]
+    min_age_days: int
+    max_age_days: int
+    min_intelligence_index: float
+    max_intelligence_index: float
+    min_coding_index: float
+    max_coding_index: float
+    min_agentic_index: float
+    max_agentic_index: float
+    min_tool_success_rate: float
+    max_tool_success_rate: float
+    offset: int
+    limit: int
