@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import stat
-from collections.abc import Generator, Set
+from collections.abc import Callable, Generator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,9 @@ def open_sockets() -> int:
 
 
 def _connectors(client: OpenRouter) -> list[Any]:
-    return [pool.session.connector for pool in client._sender._transport._pools.values() if pool.owned]
+    return [
+        pool.session.connector for pool in client._sender._transport._pools.values() if pool.owned
+    ]
 
 
 def acquired(client: OpenRouter) -> int:
@@ -73,7 +75,7 @@ def silence(loop: asyncio.AbstractEventLoop | None = None) -> Generator[list[str
         loop.set_exception_handler(lambda _, context: records.messages.append(str(context)))
     try:
         yield records.messages
-        assert records.messages == []
+        assert records.messages == [], records.messages
     finally:
         if loop is not None:
             loop.set_exception_handler(None)
@@ -84,6 +86,13 @@ def silence(loop: asyncio.AbstractEventLoop | None = None) -> Generator[list[str
 def other_tasks(known: Set[asyncio.Task[Any]] = frozenset()) -> set[asyncio.Task[Any]]:
     """The tasks of this loop beside the running one and those that were there before."""
     return asyncio.all_tasks() - {asyncio.current_task()} - known
+
+
+async def settled(condition: Callable[[], object]) -> None:
+    """Wait for what is a matter of a few turns of the loop, and that nobody tells of."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 def assert_nothing_leased(client: OpenRouter) -> None:

@@ -11,47 +11,10 @@ import pytest
 from openrouter_async import Limits, OpenRouter, RetryPolicy, Timeouts
 from openrouter_async.testing import Emulator, Pause, Reply, chat, completion, http_error
 from tests.quiet import KEY, assert_nothing_leased, assert_serves, idle, other_tasks, silence
+from tests.stepping import Interrupted, cancel_this
 
 SLOWLY = chat("a", "b", "c").each(0.002).after(0, Pause(0.005))
 """An answer whose head and events come one by one, so that each has to be waited for."""
-
-
-class Interrupted:
-    """Awaits a coroutine and interrupts it when it is suspended for the `at`-th time."""
-
-    def __init__(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        at: int,
-        interrupt: Callable[[asyncio.Future[Any]], object],
-    ) -> None:
-        self._coroutine = coroutine
-        self._at = at
-        self._interrupt = interrupt
-        self.suspensions = 0
-
-    async def run(self) -> None:
-        """Await the coroutine."""
-        await self
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        thrown: BaseException | None = None
-        while True:
-            try:
-                if thrown is not None:
-                    error, thrown = thrown, None
-                    future = self._coroutine.throw(error)
-                else:
-                    future = self._coroutine.send(None)
-            except StopIteration as stop:
-                return stop.value
-            self.suspensions += 1
-            if self.suspensions == self._at:
-                self._interrupt(future)
-            try:
-                yield future
-            except BaseException as error:
-                thrown = error
 
 
 async def read(client: OpenRouter) -> None:
@@ -126,12 +89,6 @@ async def cool_down(client: OpenRouter, emulator: Emulator) -> None:
     """Have the pool empty, so that the next request has to connect."""
     emulator.drop_connections()
     await emulator.wait_for(lambda: idle(client) == emulator.open_connections == 0)
-
-
-def cancel_this(_: object) -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    task.cancel()
 
 
 async def run_use(

@@ -11,10 +11,7 @@ left. It writes nothing of an answer: `_Written` tells it that all is on the wir
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-import struct
-import sys
 from typing import Final, cast
 
 from aiohttp import web
@@ -23,6 +20,7 @@ from aiohttp.abc import AbstractStreamWriter
 from openrouter_async.testing._desk import Desk, ReceivedRequest
 from openrouter_async.testing._script import Reply
 from openrouter_async.testing._service import Service
+from openrouter_async.testing._sockets import arrived, linger_zero
 from openrouter_async.testing._steps import Cut, Drip, Hold, Pause, Reset
 from openrouter_async.testing._watch import Flag
 from openrouter_async.testing._wire import Act, frame
@@ -32,8 +30,6 @@ __all__ = ["SocketServer"]
 _BLOCK: Final = 256 * 1024
 _MAX_BODY: Final = 256 * 2**20
 _BACKLOG: Final = 4096  # a burst of a thousand clients must not wait for SYN retries
-_ARRIVAL_MAX: Final = 2.0
-_LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 
 class _Written(web.StreamResponse):
@@ -90,7 +86,7 @@ class SocketServer(web.Server):
         for handler, transport in tuple(self._transports.items()):
             self._dropped.add(handler)
             if reset:
-                _linger_zero(transport)
+                linger_zero(transport)
             transport.abort()
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
@@ -189,8 +185,8 @@ class _Player:
             elif isinstance(act, Cut):
                 return
             elif isinstance(act, Reset):
-                await _arrived(self._transport)
-                _linger_zero(self._transport)
+                await arrived(self._transport)
+                linger_zero(self._transport)
                 self._transport.abort()
                 return
             else:
@@ -217,31 +213,3 @@ class _Player:
                 raise ConnectionResetError("the client left before its answer was complete")
             self._transport.write(view[start : start + _BLOCK] if len(data) > _BLOCK else data)
             await self._writer.drain()
-
-
-async def _arrived(transport: asyncio.Transport) -> None:
-    """Wait until the peer's kernel has every byte: a reset throws away what still waits here.
-
-    The kernel tells no one when its queue is empty, so it has to be asked again and again.
-    """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + _ARRIVAL_MAX
-    while _unsent(transport) and loop.time() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
-
-
-def _unsent(transport: asyncio.Transport) -> int:
-    sock = cast("socket.socket | None", transport.get_extra_info("socket"))
-    if sock is None or sys.platform != "linux":
-        return transport.get_write_buffer_size()
-    import fcntl
-    import termios
-
-    queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
-    return transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
-
-
-def _linger_zero(transport: asyncio.Transport) -> None:
-    sock = cast("socket.socket | None", transport.get_extra_info("socket"))
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
