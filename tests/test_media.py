@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import pickle
+import struct
 import tracemalloc
 from pathlib import Path
 
@@ -131,19 +132,93 @@ def test_media_type(found: Image, media_type: str) -> None:
     ("name", "media_type", "saved"),
     [
         ("rain", "image/png", "rain.png"),
-        ("rain", "image/jpeg", "rain.jpg"),
-        ("rain", "image/svg+xml", "rain.svg"),
+        ("rain", "image/jpeg", "rain.png"),
         ("rain", "image/x-to-come", "rain.png"),
         ("rain.PNG", "image/png", "rain.PNG"),
         ("rain.jpg", "image/png", "rain.jpg"),
     ],
 )
 def test_saving(name: str, media_type: str, saved: str, tmp_path: Path) -> None:
-    """A path without a suffix gets the right one; a path with one is left as it is."""
+    """A path without a suffix gets that of what the bytes are; a path with one is left as it is."""
     path = embedded(PNG, media_type).save(tmp_path / name)
     assert path == tmp_path / saved
     assert path.read_bytes() == PNG
-    assert embedded(SVG, media_type).save(str(tmp_path / name)).read_bytes() == SVG
+    assert embedded(PNG, media_type).media_type == media_type
+
+
+def test_a_suffix_comes_from_what_is_said_where_the_bytes_tell_nothing(tmp_path: Path) -> None:
+    """An image of a kind that is not known by its bytes is named as the server named it."""
+    assert embedded(b"\x00\x01", "image/avif").save(tmp_path / "rain") == tmp_path / "rain.avif"
+    assert embedded(b"\x00\x01", "image/odd").save(tmp_path / "rain") == tmp_path / "rain.bin"
+
+
+def test_having_been_looked_at_changes_no_image() -> None:
+    """Two images that are the same stay so when one of them has been decoded."""
+    one, other = embedded(PNG), embedded(PNG)
+    assert one.bytes
+    assert one == other
+    assert one != embedded(SVG)
+    assert one != "an image"
+
+
+def test_saving_replaces_a_file_only_when_asked(tmp_path: Path) -> None:
+    """A picture of yesterday is not lost to one of today."""
+    path = tmp_path / "rain.png"
+    path.write_bytes(b"yesterday")
+    with pytest.raises(FileExistsError, match=r"rain\.png"):
+        embedded(PNG).save(tmp_path / "rain")
+    assert path.read_bytes() == b"yesterday"
+    assert embedded(SVG).save(str(path), overwrite=True).read_bytes() == SVG
+
+
+async def test_saving_off_the_loop(tmp_path: Path) -> None:
+    """The same, awaited: the path comes back, and what is there is kept."""
+    path = await embedded(PNG).save_async(tmp_path / "rain")
+    assert path.read_bytes() == PNG
+    with pytest.raises(FileExistsError):
+        await embedded(PNG).save_async(path)
+
+
+PIXELS = {
+    "png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 640, 480) + bytes(9),
+    "gif": b"GIF89a" + struct.pack("<HH", 640, 480) + bytes(9),
+    "bmp": b"BM" + bytes(16) + struct.pack("<ii", 640, -480) + bytes(9),
+    "jpeg": b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08"
+    + struct.pack(">HH", 480, 640)
+    + bytes(20),
+    "jpeg with a long preview": b"\xff\xd8\xff\xe1\xff\xff"
+    + bytes(0xFFFD)
+    + b"\xff\xff\xc2\x00\x11\x08"
+    + struct.pack(">HH", 480, 640)
+    + bytes(20),
+    "webp, lossy": b"RIFF\0\0\0\0WEBPVP8 " + bytes(10) + struct.pack("<HH", 640, 480) + bytes(9),
+    "webp, lossless": b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f"
+    + struct.pack("<I", 639 | 479 << 14)
+    + bytes(9),
+    "webp, extended": b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + b"\x7f\x02\x00\xdf\x01\x00" + bytes(9),
+}
+
+
+@pytest.mark.parametrize("data", PIXELS.values(), ids=list(PIXELS))
+def test_the_size_comes_from_the_header(data: bytes) -> None:
+    """Width and height are read without decoding the picture."""
+    found = embedded(data)
+    assert (found.width, found.height) == (640, 480)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(embedded(b"\xff\xd8\xff\xd9"), id="a JPEG without a frame"),
+        pytest.param(embedded(b"\x89PNG"), id="cut short"),
+        pytest.param(embedded(b"nothing"), id="no picture"),
+        pytest.param(image("https://a.b/c.png"), id="elsewhere"),
+    ],
+)
+def test_a_size_that_is_not_known_is_none(found: Image) -> None:
+    """Nothing is fetched and nothing guessed."""
+    assert found.width is None
+    assert found.height is None
 
 
 def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:

@@ -12,20 +12,15 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote, unquote_to_bytes
 
+import msgspec
 from msgspec import field
 
+from ._dimensions import dimensions
+from ._sniff import image_type
 from ._struct import KeptStruct, WireStruct
 
 __all__ = ["AudioDelta", "Image", "ImageURL"]
 
-_MAGIC: Final = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"BM", "image/bmp"),
-    (b"<svg", "image/svg+xml"),
-    (b"<?xml", "image/svg+xml"),
-)
 _SUFFIXES: Final = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
@@ -40,6 +35,10 @@ _Bytes: TypeAlias = bytes
 """`Image.bytes` hides the built-in name where the annotations of `Image` are read."""
 
 _PLAIN_ALPHABET: Final = str.maketrans("-_", "+/")
+_UNKNOWN: Final = "application/octet-stream"
+_HEAD: Final = 2**15
+"""Base64 characters in which a header is looked for before the whole image is decoded."""
+
 _STEP: Final = 4 * 2**18
 """Base64 characters decoded at a time: a large image is never held as one more string."""
 
@@ -51,7 +50,7 @@ class ImageURL(KeptStruct):
     detail: str | None = None
 
 
-class Image(KeptStruct):
+class Image(KeptStruct):  # noqa: PLW1641 - no struct that can change has a hash
     """One image of an answer.
 
     ``image_url.url`` is nearly always a ``data:`` URL, so the bytes are already here; they are
@@ -91,28 +90,67 @@ class Image(KeptStruct):
             declared = self.url[5:200].partition(",")[0].partition(";")[0].strip().lower()
             if "/" in declared:
                 return declared
-            return _sniff(self.bytes)
-        return "application/octet-stream"
+            return image_type(self.bytes) or _UNKNOWN
+        return _UNKNOWN
 
-    def save(self, path: str | Path) -> Path:
+    @property
+    def width(self) -> int | None:
+        """Width in pixels, from the file's header; None where that is not known."""
+        size = self._dimensions()
+        return size[0] if size is not None else None
+
+    @property
+    def height(self) -> int | None:
+        """Height in pixels, from the file's header; None where that is not known."""
+        size = self._dimensions()
+        return size[1] if size is not None else None
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the image to a file, choosing the suffix where `path` has none.
 
         Args:
-            path: Where to write; an existing file is replaced.
+            path: Where to write.
+            overwrite: Replace a file that is there.
 
         Returns:
             The path that was written.
 
         Raises:
+            FileExistsError: There is such a file already.
             ValueError: The image's bytes are not in the answer; see `bytes`.
             OSError: The file cannot be written.
         """
         target = Path(path)
+        data = self.bytes
         if not target.suffix:
-            suffix = _SUFFIXES.get(self.media_type) or _SUFFIXES.get(_sniff(self.bytes), ".bin")
-            target = target.with_name(target.name + suffix)
-        target.write_bytes(self.bytes)
+            target = target.with_name(target.name + self.suffix)
+        with target.open("wb" if overwrite else "xb") as file:
+            file.write(data)
         return target
+
+    async def save_async(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the image to a file as `save` does, without holding up the event loop.
+
+        >>> async def example(image: Image) -> None:
+        ...     print(await image.save_async("fox"))
+        """
+        from .._threads import in_thread
+
+        return await in_thread(self.save, path, overwrite=overwrite)
+
+    @property
+    def suffix(self) -> str:
+        """What a file of this kind is called at its end, such as ``.png``."""
+        # What it is rather than what it says of itself.
+        return _SUFFIXES.get(image_type(self.bytes) or self.media_type, ".bin")
+
+    def _dimensions(self) -> tuple[int, int] | None:
+        if self._decoded is None and self.url.startswith("data:"):
+            head = _decode_head(self.url)
+            size = dimensions(head) if head is not None else None
+            if size is not None:
+                return size
+        return dimensions(self.bytes) if self.url.startswith("data:") else None
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show the image in a notebook."""
@@ -121,6 +159,13 @@ class Image(KeptStruct):
         if self.media_type == "image/svg+xml":
             return {"image/svg+xml": self.bytes.decode("utf-8", "replace")}
         return {self.media_type: self.bytes}
+
+    def __eq__(self, other: object) -> bool:
+        # Having been looked at makes no image another one.
+        if not isinstance(other, Image):
+            return NotImplemented
+        said = (self.type, self.image_url, self.index, self.extra)
+        return said == (other.type, other.image_url, other.index, other.extra)
 
     def __repr__(self) -> str:
         # Megabytes of base64 help nobody who prints a chunk.
@@ -156,10 +201,10 @@ def _decode_data_url(url: str) -> bytes:
         return unquote_to_bytes(url[comma + 1 :])
     output = BytesIO()
     try:
-        # Strictly: else characters that are no base64 are skipped, and the bytes are wrong.
+        # Strict, as nothing that is no base64 may be skipped, and five times as fast as binascii.
         for start in range(comma + 1, len(url), _STEP):
-            output.write(binascii.a2b_base64(url[start : start + _STEP], strict_mode=True))
-    except ValueError as error:
+            output.write(msgspec.convert(url[start : start + _STEP], bytes))
+    except msgspec.ValidationError as error:
         try:
             return _decode_untidy(url[comma + 1 :])
         except ValueError:
@@ -167,18 +212,19 @@ def _decode_data_url(url: str) -> bytes:
     return output.getvalue()
 
 
+def _decode_head(url: str) -> bytes | None:
+    """Decode the first bytes of a data URL that is tidy base64; None for another."""
+    comma = url.find(",")
+    if comma < 0 or not url[:comma].lower().endswith(";base64"):
+        return None
+    text = url[comma + 1 : comma + 1 + _HEAD]
+    try:
+        return binascii.a2b_base64(text[: len(text) // 4 * 4], strict_mode=True)
+    except ValueError:
+        return None
+
+
 def _decode_untidy(text: str) -> bytes:
     """Decode base64 with white space, percent signs, the URL alphabet or without padding."""
     text = "".join(unquote(text).split()).translate(_PLAIN_ALPHABET).rstrip("=")
     return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
-
-
-def _sniff(data: bytes) -> str:
-    for magic, media_type in _MAGIC:
-        if data.startswith(magic):
-            return media_type
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    if data[4:12] in (b"ftypavif", b"ftypavis"):
-        return "image/avif"
-    return "application/octet-stream"
