@@ -51,7 +51,7 @@ async def picture(client: OpenRouter, prompt: str, path: Path) -> None:
     async for chunk in stream:
         print(chunk.text, end="", flush=True)
         for image in chunk.images:
-            saved = image.save(path)
+            saved = image.save(path, overwrite=True)
             print(f"\n[{image.media_type}, {len(image.bytes):,} bytes, saved as {saved}]")
     report(stream)
 

@@ -16,7 +16,7 @@ async def main(prompt: str, folder: Path) -> None:
         number = 0
         async for image in stream.images():
             number += 1
-            saved = image.save(folder / f"image-{number}")
+            saved = image.save(folder / f"image-{number}", overwrite=True)
             print(f"{saved}: {image.media_type}, {len(image.bytes):,} bytes")
         print(f"{number} images, cost ${stream.cost or 0:.6f}, ending {stream.ending}")
 

@@ -6,9 +6,19 @@ figures are made up to be of the right size.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-__all__ = ["AUTO_MODEL", "Price", "is_known", "model_rows", "price_of", "provider_of", "resolve"]
+__all__ = [
+    "AUTO_MODEL",
+    "Price",
+    "is_known",
+    "model_rows",
+    "price_of",
+    "provider_of",
+    "resolve",
+    "rows_for",
+]
 
 AUTO_MODEL: Final = "openrouter/auto"
 
@@ -149,6 +159,25 @@ def price_of(model: str) -> Price:
 def model_rows() -> list[dict[str, Any]]:
     """Give the rows of `GET /models`."""
     return [_row(model) for model in _MODELS]
+
+
+def rows_for(query: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Give the rows that a query of `GET /models` asks for; without a word on it, those for text.
+
+    Of the many filters only those by modality and by parameter are kept.
+    """
+    outputs = query.get("output_modalities") or "text"
+    wanted = {
+        "output_modalities": [] if outputs == "all" else outputs.split(","),
+        "input_modalities": list(filter(None, query.get("input_modalities", "").split(","))),
+    }
+    parameters = set(filter(None, query.get("supported_parameters", "").split(",")))
+    return [
+        row
+        for row in model_rows()
+        if parameters <= set(row["supported_parameters"])
+        and all(set(words) <= set(row["architecture"][name]) for name, words in wanted.items())
+    ]
 
 
 def _row(model: _Model) -> dict[str, Any]:

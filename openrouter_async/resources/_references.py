@@ -1,0 +1,69 @@
+"""Reference images: pictures that a request shows the model to draw by.
+
+The rule of this file: pure. Whatever shows a picture becomes a message part; a file is looked at
+when the request is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from .. import content
+from ..types import Image, ImagePart
+from ..types.attachment import Attachment, Source
+
+__all__ = ["Reference", "check_prompt", "drawing_messages", "reference_part", "reference_parts"]
+
+Reference: TypeAlias = Source | ImagePart | Attachment | Image
+"""What `content.image` takes or gives, or an image of an earlier answer."""
+
+
+def reference_parts(images: Sequence[Reference], place: str) -> list[ImagePart | Attachment]:
+    """Make a message part of each reference image.
+
+    Raises:
+        TypeError: `images` is no sequence, or one of them is nothing that shows a picture.
+        ValueError: One of them is empty, or a URL of another kind.
+    """
+    given = cast("object", images)
+    if isinstance(given, str | bytes | bytearray | Path) or not isinstance(given, Sequence):
+        raise TypeError(f"{place} must be a sequence of images, got {type(given).__name__}")
+    return [reference_part(image, f"{place}[{index}]") for index, image in enumerate(images)]
+
+
+def drawing_messages(prompt: str, images: Sequence[Reference] = ()) -> list[dict[str, Any]]:
+    """Make the messages that ask for a picture: the words first, then the references.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: The prompt is empty, or an image is.
+    """
+    check_prompt(prompt)
+    parts = reference_parts(images, "images")
+    said = [content.text(prompt), *parts] if parts else prompt
+    return [{"role": "user", "content": said}]
+
+
+def check_prompt(prompt: str) -> None:
+    """Refuse what says nothing."""
+    if not isinstance(cast("object", prompt), str):
+        raise TypeError(f"prompt must be a str, got {type(prompt).__name__}")
+    if not prompt.strip():
+        raise ValueError("prompt must not be empty")
+
+
+def reference_part(image: Reference, place: str) -> ImagePart | Attachment:
+    """Make a message part of one picture.
+
+    Raises:
+        TypeError: It is nothing that shows one.
+        ValueError: It is empty, or a URL of another kind.
+    """
+    if isinstance(image, ImagePart | Attachment):
+        return image
+    try:
+        return content.image(image.url if isinstance(image, Image) else image)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{place}: {error}") from None
