@@ -1,0 +1,404 @@
+"""``/videos``: a job is created, waited for, and its video downloaded.
+
+The rule of this file: a job is known by its id alone, so that any process can go on with it, and
+every address is made of that id below the base URL: the key goes to no host that an answer names.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from math import inf
+from pathlib import Path
+from typing import Any, Final, TypeAlias, cast
+from urllib.parse import quote
+
+import msgspec
+
+from .._byte_stream import ByteStream
+from .._config import Timeouts
+from .._part_file import PartFile
+from .._sender import Sender
+from .._threads import in_thread
+from ..errors import (
+    APIConnectionError,
+    APIStatusError,
+    OpenRouterError,
+    ProxyError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    StreamError,
+    TLSError,
+    TotalTimeout,
+    VideoFailedError,
+)
+from ..types._sniff import audio_type
+from ..types.attachment import Attachment
+from ..types.messages import AudioPart, VideoPart
+from ..types.video import (
+    AspectRatio,
+    Resolution,
+    VideoFields,
+    VideoJob,
+    VideoModel,
+    VideoModelList,
+)
+from ._media import answer_of, byte_stream, checked, decoded, encoded
+from ._references import Reference, reference_part
+
+__all__ = ["Videos"]
+
+Guide: TypeAlias = Reference | AudioPart | VideoPart | Mapping[str, Any]
+"""What a video is made by: a picture in any form, sound and video as `content` makes them."""
+
+_PATH: Final = "/videos"
+_FIRST_PAUSE: Final = 2.0
+_WRITTEN: Final = 2**20
+"""Bytes that are gathered before a worker thread writes them."""
+
+_SUFFIXES: Final = {"video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime": ".mov"}
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class Videos:
+    """Videos, and the jobs that make them; reached as `OpenRouter.videos`."""
+
+    __slots__ = ("_sender",)
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def create(
+        self,
+        prompt: str | None = None,
+        *,
+        model: str,
+        duration: int | None = None,
+        resolution: Resolution | None = None,
+        aspect_ratio: AspectRatio | None = None,
+        size: str | None = None,
+        first_frame: Reference | None = None,
+        last_frame: Reference | None = None,
+        references: Sequence[Guide] = (),
+        generate_audio: bool | None = None,
+        seed: int | None = None,
+        callback_url: str | None = None,
+        creativity: int | None = None,
+        upscale_factor: float | None = None,
+        provider: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> Coroutine[Any, Any, VideoJob]:
+        """Order a video; what comes back at once is the job that makes it.
+
+        Args:
+            prompt: What it shows; only some models need none.
+            model: A model that makes videos; see `models`.
+            duration: Seconds.
+            resolution: Such as ``"720p"``.
+            aspect_ratio: Such as ``"16:9"``.
+            size: Pixels, such as ``"1280x720"``, in place of the two.
+            first_frame: The picture that it begins with: a path, bytes, an open file, a URL,
+                what ``content.image`` made, or an image of an answer.
+            last_frame: The picture that it ends with.
+            references: What it is guided by: pictures, ``content.audio(...)`` and
+                ``content.video(...)``; frames outweigh them.
+            generate_audio: Whether it has sound.
+            seed: The same seed gives the same video again, where a provider can.
+            callback_url: The https URL of a webhook; see `openrouter_async.webhooks`.
+            creativity: How freely an upscaler adds.
+            upscale_factor: How much larger an upscaler makes it.
+            provider: Such as ``{"options": {"google-vertex": {...}}}``.
+            extra_body: Fields that are not known yet.
+            timeouts: Deadlines of this request, in place of the client's.
+
+        Returns:
+            The job, to be awaited. Wrong arguments raise at the call.
+
+        Raises:
+            OpenRouterError: The request failed.
+            TypeError: An argument has the wrong type.
+            ValueError: An argument has an impossible value, or a file is not what it should be.
+            OSError: A file cannot be read.
+
+        >>> async def example(client: OpenRouter) -> None:
+        ...     job = await client.videos.create("A calm sea", model="google/veo-3.1", duration=4)
+        ...     print(job.id)
+        ...     await client.videos.wait(job)
+        ...     print(await client.videos.download(job, "sea.mp4"))
+        """
+        fields = {
+            "model": model,
+            "prompt": prompt,
+            "duration": duration,
+            "resolution": resolution,
+            "aspect_ratio": aspect_ratio,
+            "size": size,
+            "generate_audio": generate_audio,
+            "seed": seed,
+            "callback_url": callback_url,
+            "creativity": creativity,
+            "upscale_factor": upscale_factor,
+            "provider": provider,
+        }
+        body = checked(VideoFields, fields)
+        frames = {"first_frame": first_frame, "last_frame": last_frame}
+        pictures = [_frame(name, given) for name, given in frames.items() if given is not None]
+        if pictures:
+            body["frame_images"] = pictures
+        if references:
+            body["input_references"] = [
+                _guide(given, f"references[{index}]") for index, given in enumerate(references)
+            ]
+        return self._create(encoded(body, extra_body), timeouts)
+
+    async def _create(self, body: bytes, timeouts: Timeouts | None) -> VideoJob:
+        answered = await answer_of(self._sender, "POST", _PATH, body=body, timeouts=timeouts)
+        return decoded(answered, VideoJob, self._sender, mark="id")
+
+    async def get(self, job: VideoJob | str) -> VideoJob:
+        """Look at a job.
+
+        Args:
+            job: The job, or its id.
+
+        Raises:
+            NotFoundError: There is no such job.
+            OpenRouterError: The request failed.
+            ValueError: The id is empty.
+        """
+        name = _id_of(job)
+        answered = await answer_of(self._sender, "GET", _path_of(name))
+        found = decoded(answered, VideoJob, self._sender, mark="status")
+        found.id = found.id or name
+        return found
+
+    async def wait(
+        self,
+        job: VideoJob | str,
+        *,
+        poll: float = 30.0,
+        timeout: float | None = None,
+        on_progress: Callable[[VideoJob], object] | None = None,
+    ) -> VideoJob:
+        """Wait until a job has its video.
+
+        It is looked at at once, then after 2, 4, 8, ... seconds up to `poll`. An API that is
+        busy, failing or not to be reached for a while does not end the wait. To stop waiting
+        does not stop the job: go on with its id, in any process.
+
+        Args:
+            job: The job, or its id.
+            poll: The most seconds between two looks.
+            timeout: Seconds to wait in all; None waits as long as it takes.
+            on_progress: Called with the job after each look.
+
+        Returns:
+            The job, completed.
+
+        Raises:
+            VideoFailedError: There will be no video; ``.job`` tells why.
+            TotalTimeout: The job was not over within `timeout`.
+            OpenRouterError: Asking failed in a way that waiting does not mend.
+            ValueError: The id is empty, or a number of seconds is negative.
+
+        >>> async def example(client: OpenRouter, id: str) -> None:
+        ...     job = await client.videos.wait(id, on_progress=lambda job: print(job.status))
+        ...     print(f"${job.cost}")
+        """
+        if not poll >= 0:
+            raise ValueError(f"poll must be a number of seconds from 0 on, got {poll}")
+        if timeout is not None and not timeout >= 0:
+            raise ValueError(f"timeout must be a number of seconds from 0 on, got {timeout}")
+        name = _id_of(job)
+        import asyncio
+
+        scope = asyncio.timeout(None if timeout == inf else timeout)
+        try:
+            async with scope:
+                return await self._wait(name, poll, on_progress)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        raise TotalTimeout(
+            f"the video {name} was not ready within {timeout:g} s; it may still be made: "
+            "wait for it again by its id"
+        )
+
+    async def _wait(
+        self, name: str, poll: float, on_progress: Callable[[VideoJob], object] | None
+    ) -> VideoJob:
+        import asyncio
+
+        pause = min(_FIRST_PAUSE, poll)
+        while True:
+            asked_to_wait = 0.0
+            try:
+                found = await self.get(name)
+            except OpenRouterError as error:
+                if not _passes(error):
+                    raise
+                if isinstance(error, APIStatusError):
+                    asked_to_wait = error.retry_after or 0.0
+            else:
+                if on_progress is not None:
+                    on_progress(found)
+                if found.is_completed:
+                    return found
+                if found.has_failed:
+                    raise _failure(found)
+            await asyncio.sleep(max(pause, asked_to_wait))
+            pause = min(2 * pause, poll)
+
+    def content(
+        self, job: VideoJob | str, *, index: int = 0, timeouts: Timeouts | None = None
+    ) -> ByteStream[bytes]:
+        """Stream a finished video, to hand it on without a file.
+
+        Args:
+            job: The job, or its id.
+            index: Which of its videos, from 0.
+            timeouts: Deadlines of this request, in place of the client's.
+
+        Returns:
+            A stream of bytes, which gives all of them where it is awaited; this is no coroutine.
+
+        Raises:
+            ValueError: The id is empty, or `index` is negative.
+        """
+        if index < 0:
+            raise ValueError(f"index must be at least 0, got {index}")
+        return byte_stream(
+            self._sender,
+            "GET",
+            f"{_path_of(_id_of(job))}/content",
+            accept="video/*, application/octet-stream",
+            make=lambda data, _: data,
+            billed="no",
+            query={"index": str(index)},
+            timeouts=timeouts,
+        )
+
+    async def download(
+        self,
+        job: VideoJob | str,
+        path: str | Path | None = None,
+        *,
+        index: int = 0,
+        overwrite: bool = False,
+        timeouts: Timeouts | None = None,
+    ) -> Path:
+        """Save a finished video to a file, which is there when it is whole and not before.
+
+        Args:
+            job: The job, or its id.
+            path: Where to write, with the right suffix where it has none; by default a file in
+                the current folder that is named after the id.
+            index: Which of its videos, from 0.
+            overwrite: Replace a file that is there.
+            timeouts: Deadlines of this request, in place of the client's.
+
+        Returns:
+            The path that was written.
+
+        Raises:
+            FileExistsError: There is such a file already.
+            OpenRouterError: The request failed, or the video broke off.
+            OSError: The file cannot be written.
+        """
+        target = Path(path) if path is not None else Path(f"video-{_NO_NAME.sub('-', _id_of(job))}")
+        async with self.content(job, index=index, timeouts=timeouts) as stream:
+            if not target.suffix:
+                kind = stream.headers.get("content-type", "").partition(";")[0].strip().lower()
+                target = target.with_name(target.name + _SUFFIXES.get(kind, ".mp4"))
+            await _write(stream, PartFile(target, overwrite=overwrite))
+        return target
+
+    async def models(self) -> builtins.list[VideoModel]:
+        """List the models that make videos, with what they take and what they cost.
+
+        Raises:
+            OpenRouterError: The request failed.
+        """
+        answered = await answer_of(self._sender, "GET", f"{_PATH}/models")
+        return decoded(answered, VideoModelList, self._sender, mark="data").data
+
+
+async def _write(stream: ByteStream[bytes], file: PartFile) -> None:
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        await in_thread(file.begin)
+        async for data in stream:
+            pieces.append(data)
+            size += len(data)
+            if size >= _WRITTEN:
+                await in_thread(file.write, pieces)
+                pieces, size = [], 0
+        await in_thread(file.write, pieces)
+        await in_thread(file.finish)
+    finally:
+        file.drop()  # at once: who is cancelled cannot wait
+
+
+def _id_of(job: VideoJob | str) -> str:
+    name = job.id if isinstance(job, VideoJob) else job
+    if not isinstance(cast("object", name), str):
+        raise TypeError(f"job must be a VideoJob or its id, got {type(job).__name__}")
+    if not name.strip(". "):  # a path would end above it
+        raise ValueError("the job has no id")
+    return name
+
+
+def _path_of(name: str) -> str:
+    return f"{_PATH}/{quote(name, safe='')}"
+
+
+def _frame(name: str, picture: Reference) -> Attachment | dict[str, Any]:
+    shown = reference_part(picture, name)
+    if not isinstance(shown, Attachment):
+        return cast("dict[str, Any]", msgspec.to_builtins(shown)) | {"frame_type": name}
+    made = Attachment(
+        "image", shown.source, name=shown.name, media_type=shown.media_type, start=shown.start
+    )
+    made.options = shown.options | {"frame_type": name}
+    return made
+
+
+class _Sound(Attachment):
+    """A recording as videos take it: by an address, which holds it."""
+
+    __slots__ = ()
+
+    def wire(self, url: str, data: str, data_format: str) -> dict[str, Any]:
+        return {"type": "audio_url", "audio_url": {"url": url}}
+
+
+def _guide(given: Guide, place: str) -> object:
+    if isinstance(given, Attachment) and given.kind == "audio":
+        kind = given.media_type
+        return _Sound("audio", given.source, name=given.name, media_type=kind, start=given.start)
+    if isinstance(given, AudioPart):
+        inner = msgspec.to_builtins(given.input_audio)
+        url = f"data:{audio_type(inner['format'])};base64,{inner['data']}"
+        return {"type": "audio_url", "audio_url": {"url": url}}
+    return given if isinstance(given, VideoPart | Mapping) else reference_part(given, place)
+
+
+def _passes(error: OpenRouterError) -> bool:
+    """Tell whether a failed look at a job may well succeed later."""
+    if isinstance(error, TLSError | ProxyError):
+        return False
+    kinds = APIConnectionError, StreamError, ServerError, RateLimitError, RequestTimeoutError
+    return isinstance(error, kinds)
+
+
+def _failure(job: VideoJob) -> VideoFailedError:
+    why = f": {job.error}" if job.error else ""
+    error = VideoFailedError(f"the video {job.id} has ended as {job.status!r}{why}")
+    error.job = job
+    error.generation_id = job.generation_id
+    error.billed = "unknown" if job.cost is None else "yes" if job.cost > 0 else "no"
+    return error
