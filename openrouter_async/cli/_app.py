@@ -1,0 +1,113 @@
+"""The commands by name, and how each of them ends.
+
+The rule of this file: a command's module is imported when the command is called, so that help is
+there at once; and an exception becomes a sentence and an exit code here, nowhere else.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import IO, Any, Final
+
+import click
+
+from openrouter_async import OpenRouterError, __version__
+from openrouter_async.cli._failures import FAILED, INTERRUPTED, NO_KEY, UNREAD, describe
+from openrouter_async.errors import AuthenticationError
+
+__all__ = ["app", "run"]
+
+_COMMANDS: Final = {
+    "chat": "Ask a model, or talk with it when no prompt is given.",
+    "image": "Draw images, save them and show them.",
+    "pdf": "Ask about PDF documents.",
+    "models": "Find models, with prices and context.",
+    "cost": "Show what a generation cost, or what the key has used.",
+    "emulator": "Run a pretend OpenRouter on this machine.",
+    "doctor": "Check key, network, proxy, TLS and credit.",
+}
+
+
+class Commands(click.Group):
+    """The commands of the table above, each imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names in the order in which help shows them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"openrouter_async.cli._{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, and turn what it raises into what click knows."""
+        try:
+            outcome = super().invoke(ctx)
+            sys.stdout.flush()
+        except AuthenticationError as error:
+            raise _KeyRefused(error) from error
+        except OpenRouterError as error:
+            raise _Failed(error) from error
+        except BrokenPipeError:
+            # Python would flush stdout once more at its end, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(UNREAD)
+        except OSError as error:  # a file that is gone, a disk that is full
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from error
+        return outcome
+
+
+class _Failed(click.ClickException):
+    """An error of the client, on its way to stderr."""
+
+    exit_code = FAILED
+
+    def __init__(self, error: OpenRouterError) -> None:
+        super().__init__(describe(error))
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(self.message, file=file, err=file is None)
+
+
+class _KeyRefused(_Failed):
+    """The same, where all hangs on the key."""
+
+    exit_code = NO_KEY
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="openrouter-async", message="%(prog)s %(version)s")
+def app() -> None:
+    """OpenRouter in the terminal: answers as they come, images, documents, models, prices.
+
+    The key is read from OPENROUTER_API_KEY. Without one, `openrouter-async emulator` answers on
+    this machine, at no cost.
+    """
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run a command line and give its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no emoji is no error
+    try:
+        outcome = app.main(arguments, prog_name="openrouter-async", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    return outcome if isinstance(outcome, int) else 0

@@ -1,0 +1,23 @@
+"""``openrouter-async emulator``: a pretend OpenRouter on this machine.
+
+The rule of this file: it hands over to `openrouter_async.testing`.
+"""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("emulator")
+@click.option("--port", default=0, show_default="a free one", help="Port to listen on.")
+@click.option("--pace", default=0.02, show_default=True, help="Seconds between two pieces.")
+def command(port: int, pace: float) -> None:
+    """Run a pretend OpenRouter on this machine until Ctrl-C.
+
+    It prints what to export. Its answers are made up, and cost nothing.
+    """
+    from openrouter_async.testing.__main__ import main
+
+    main([f"--port={port}", f"--pace={pace}"])

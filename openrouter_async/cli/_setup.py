@@ -1,0 +1,80 @@
+"""The client of a command, and what wrong arguments become.
+
+The rule of this file: settings come from the environment alone, as they do for the library.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from openrouter_async import OpenRouter, RetryPolicy, Timeouts
+from openrouter_async._config import DEFAULT_BASE_URL
+from openrouter_async.cli._failures import NO_KEY
+
+__all__ = ["base_url", "checked", "is_openrouter", "open_client"]
+
+
+def base_url() -> str:
+    """Give where the API is."""
+    return os.environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
+
+
+def is_openrouter() -> bool:
+    """Tell whether that is OpenRouter itself, where nothing is answered without a key."""
+    host = urlsplit(base_url()).hostname or ""
+    return host == "openrouter.ai" or host.endswith(".openrouter.ai")
+
+
+@contextmanager
+def checked() -> Generator[None]:
+    """Have arguments that the client refuses be wrong usage."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def open_client(
+    *,
+    needs_key: bool = True,
+    retry: RetryPolicy = RetryPolicy(),
+    timeouts: Timeouts = Timeouts(),
+    documents: Path | None = None,
+) -> OpenRouter:
+    """Make the client.
+
+    Args:
+        needs_key: False where the API answers without one.
+        retry: When requests are sent again.
+        timeouts: How long to wait for what.
+        documents: A folder that remembers documents.
+
+    Raises:
+        ClickException: There is no key, or a setting is wrong.
+    """
+    has_key = bool(os.environ.get("OPENROUTER_API_KEY"))
+    if needs_key and not has_key and is_openrouter():
+        raise _NoKey
+    with checked():
+        return OpenRouter(
+            None if has_key else "", retry=retry, timeouts=timeouts, documents=documents
+        )
+
+
+class _NoKey(click.ClickException):
+    """There is no key, and OpenRouter wants one."""
+
+    exit_code = NO_KEY
+
+    def __init__(self) -> None:
+        super().__init__(
+            "OPENROUTER_API_KEY is not set.\n"
+            "Get a key at https://openrouter.ai/settings/keys, or try without one: "
+            "openrouter-async emulator"
+        )

@@ -1,0 +1,336 @@
+"""The command as a process: on a real terminal, in a pipe, and stopped by Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from openrouter_async import OpenRouter
+from openrouter_async.testing import Emulator, chat
+from openrouter_async.testing._pdf import make_pdf
+from openrouter_async.testing._png import draw_png
+
+KEY = "sk-or-v1-test-key"
+ROOT = Path(__file__).resolve().parent.parent
+# The first terminal that a session's leader opens is the one whose Ctrl-C it hears.
+ON_ITS_TERMINAL = """
+import os, sys
+os.close(os.open(os.ttyname(0), os.O_RDWR))
+from openrouter_async.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+ORDERS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+COLOUR = re.compile(r"\x1b\[[0-9;]*\b(?:3[0-8]|9[0-7])\b[0-9;]*m")
+
+
+class Terminal:
+    """A command that runs on a terminal of 80 columns and 24 lines."""
+
+    def __init__(
+        self, emulator: Emulator, *arguments: str, folder: Path, **environment: str
+    ) -> None:
+        self._seen = b""
+        self._read_to = 0
+        self._master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 80))
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "COVERAGE_"))}
+        own = {
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            "OPENROUTER_API_KEY": KEY,
+            "OPENROUTER_BASE_URL": emulator.base_url,
+            "PYTHONPATH": str(ROOT),
+            "INPUTRC": os.devnull,
+            "HOME": str(folder),
+        }
+        for name in ("NO_COLOR", "FORCE_COLOR", "TMUX", "TERM_PROGRAM", "COLUMNS", "LINES"):
+            kept.pop(name, None)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-c", ON_ITS_TERMINAL, *arguments],
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                cwd=folder,
+                env={**kept, **own, **environment},
+                start_new_session=True,
+            )
+        finally:
+            os.close(slave)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        os.close(self._master)
+
+    @property
+    def raw(self) -> str:
+        """All that the terminal was sent."""
+        return self._seen.decode("utf-8", "replace")
+
+    @property
+    def text(self) -> str:
+        """The same without the orders to move and to paint."""
+        return ORDERS.sub("", self.raw)
+
+    def until(self, text: str) -> None:
+        """Read until something is seen that was not seen by the last call."""
+        deadline = time.monotonic() + 30
+        while text not in self.text[self._read_to :]:
+            assert time.monotonic() < deadline, f"no {text!r} in {self.text!r}"
+            assert self._read(1.0) is not False, f"it ended without {text!r}: {self.text!r}"
+        self._read_to = self.text.index(text, self._read_to) + len(text)
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._master, keys.encode())
+
+    def end(self) -> int:
+        """Read to the end and give the exit code."""
+        while self._read(30.0):
+            pass
+        return self._process.wait(30)
+
+    def _read(self, seconds: float) -> bool | None:
+        """Read a piece; False at the end, None where nothing came in time."""
+        if not select.select([self._master], [], [], seconds)[0]:
+            return None
+        try:
+            data = os.read(self._master, 2**16)
+        except OSError as error:
+            assert error.errno == errno.EIO  # how Linux says that nobody holds the other side
+            return False
+        self._seen += data
+        return bool(data)
+
+
+@pytest.fixture
+def server() -> Iterator[Emulator]:
+    """An emulator for another process."""
+    with Emulator.in_thread() as emulator:
+        yield emulator
+
+
+def test_text_is_seen_before_the_answer_ends(server: Emulator, tmp_path: Path) -> None:
+    """Markdown is shown while it comes, then whole, each block once for good."""
+    server.play(chat("# Rain\n\nIt is **wet** ", "outside.\n\n- `one`\n- two\n").hold_after(1))
+    with Terminal(server, "chat", "Hi", folder=tmp_path) as terminal:
+        terminal.until("It is wet")
+        assert "outside" not in terminal.text
+        server.release()
+        terminal.until("tokens")
+        assert terminal.end() == 0
+    assert "**" not in terminal.text
+    assert "\x1b[1mwet\x1b[0m" in terminal.raw
+    assert "• two" in terminal.text
+    assert COLOUR.search(terminal.raw)
+    assert terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l")  # the cursor is back
+
+
+def test_a_long_answer_is_drawn_in_small_parts(server: Emulator, tmp_path: Path) -> None:
+    """What is finished is never drawn again: the bytes stay near those of the text."""
+    blocks = [f"Block {number} says something of its own.\n\n" for number in range(60)]
+    server.play(chat(*blocks, delay=0.01))
+    with Terminal(server, "chat", "Hi", folder=tmp_path) as terminal:
+        assert terminal.end() == 0
+    assert [terminal.text.count(f"Block {number} ") >= 1 for number in range(60)] == [True] * 60
+    assert len(terminal.raw) < 8 * 60 * 80
+    assert terminal.text.index("Block 58 ") > terminal.text.index("Block 57 ")
+
+
+def test_ctrl_c_stops_the_answer_and_the_bill(server: Emulator, tmp_path: Path) -> None:
+    """The upstream is closed, the text stays, the code is 130, and there is no traceback."""
+    server.play(chat("Half an answer ", "and more").hold_after(1))
+    with Terminal(server, "chat", "Hi", folder=tmp_path) as terminal:
+        terminal.until("Half an answer")
+        terminal.type("\x03")
+        server.block_until(lambda: server.disconnects == 1)
+        terminal.until("stopped")
+        assert terminal.end() == 130
+    assert "Traceback" not in terminal.text
+    assert "openrouter-async cost gen-" in terminal.text.replace("\n", " ")
+    assert terminal.text.rindex("Half an answer") < terminal.text.index("stopped")
+
+
+def test_a_talk_remembers_its_turns(server: Emulator, tmp_path: Path) -> None:
+    """The history goes along; a stopped answer ends nothing; Ctrl-D does."""
+    server.play(
+        chat("Hello Ann."),
+        chat("The river ", "Seine").hold_after(1),
+        chat("Paris."),
+    )
+    with Terminal(server, "chat", "--system", "Be brief.", folder=tmp_path) as terminal:
+        terminal.until("> ")
+        terminal.type("I am Ann\n")
+        terminal.until("Hello Ann.")
+        terminal.until("> ")
+        terminal.type("Name a river\n")
+        terminal.until("The river")
+        terminal.type("\x03")
+        server.block_until(lambda: server.disconnects == 1)
+        terminal.until("> ")
+        terminal.type("And the town?\n")
+        terminal.until("Paris.")
+        terminal.until("> ")
+        terminal.type("\x04")
+        terminal.until("All together")
+        assert terminal.end() == 0
+    assert "Traceback" not in terminal.text
+    said = [(m["role"], m["content"]) for m in server.requests[-1].json["messages"]]
+    assert said == [
+        ("system", "Be brief."),
+        ("user", "I am Ann"),
+        ("assistant", "Hello Ann."),
+        ("user", "Name a river"),
+        ("assistant", "The river "),
+        ("user", "And the town?"),
+    ]
+
+
+def test_no_color_and_simple_terminals_are_respected(server: Emulator, tmp_path: Path) -> None:
+    """NO_COLOR takes the colours, TERM=dumb every order; an answer cannot smuggle one in."""
+    server.always(
+        chat("`code` and \x1b]0;owned\x07 \x1b[31mred\x1b[0m\n\n[link](https://h.example)")
+    )
+    with Terminal(server, "chat", "Hi", folder=tmp_path, NO_COLOR="1") as terminal:
+        assert terminal.end() == 0
+    assert not COLOUR.search(terminal.raw)
+    assert "\x1b]0;" not in terminal.raw
+    with Terminal(server, "chat", "Hi", folder=tmp_path, TERM="dumb") as terminal:
+        assert terminal.end() == 0
+    assert "\x1b" not in terminal.raw
+    assert "`code` and ]0;owned [31mred[0m" in terminal.text
+
+
+def test_an_image_is_shown_in_colour(server: Emulator, tmp_path: Path) -> None:
+    """Half blocks in the picture's own colours, and the file beside."""
+    picture = draw_png("A fox in the snow", 320, 160)
+    server.always(chat("A fox.", images=[picture]))
+    with Terminal(server, "image", "A fox", "-o", "fox", folder=tmp_path) as terminal:
+        assert terminal.end() == 0
+    blocks = re.findall(r"\x1b\[38;2;\d+;\d+;\d+;48;2;\d+;\d+;\d+m▀", terminal.raw)
+    assert len(blocks) == 72 * 18
+    assert len(set(blocks)) > 10
+    assert "fox.png (320 x 160, " in terminal.text
+    assert (tmp_path / "fox.png").read_bytes() == picture
+
+
+# Without a terminal
+
+
+def start(emulator: Emulator, *arguments: str, folder: Path) -> subprocess.Popen[bytes]:
+    """Start the command with pipes, as a shell does in a pipeline."""
+    own = {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": emulator.base_url}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "openrouter_async.cli", *arguments],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(ROOT), **own},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_commands_are_processes(server: Emulator, tmp_path: Path) -> None:
+    """Code 0, the answer on stdout, no warning on stderr; the others are run as such elsewhere."""
+    (tmp_path / "a.pdf").write_bytes(make_pdf("Ann signed it."))
+    lines = {
+        "pdf a.pdf -q Who?": b"Page ",
+        "cost": b"key ",
+        "doctor": b"ok ",
+    }
+    running = {line: start(server, *line.split(), folder=tmp_path) for line in lines}
+    for line, process in running.items():
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, (line, err)
+        assert out.startswith(lines[line]), line
+        assert b"Traceback" not in err, err
+        assert b"Warning" not in err, err
+
+
+def test_help_is_there_without_the_network_stack(tmp_path: Path) -> None:
+    """Help imports neither aiohttp nor rich, of a command neither, and lists every command."""
+    code = (
+        "import sys; from openrouter_async.cli import main; main(['--help']); "
+        "main(['chat', '--help']); main(['--version']); "
+        "print({'aiohttp', 'rich', 'asyncio', 'ssl'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("set()\n")
+    for name in ("chat", "image", "pdf", "models", "cost", "emulator", "doctor", "--attach"):
+        assert name in done.stdout
+
+
+def test_a_reader_that_leaves_stops_the_answer(server: Emulator, tmp_path: Path) -> None:
+    """`| head -1`: the upstream is closed, nothing is complained of, and the code is 141."""
+    server.play(chat("one\n", *["more\n"] * 50, delay=0.01))
+    process = start(server, "chat", "Count", "--quiet", folder=tmp_path)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    process.stdin = None
+    assert process.stdout.readline() == b"one\n"
+    process.stdout.close()
+    process.stdout = None
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (141, b"")
+    server.block_until(lambda: server.disconnects == 1)
+
+
+def test_the_emulator_serves_until_ctrl_c(server: Emulator, tmp_path: Path) -> None:
+    """It prints what to export, answers, and ends quietly."""
+    process = start(server, "emulator", "--pace", "0", folder=tmp_path)
+    assert process.stdout is not None
+    line = b""
+    while b"export OPENROUTER_BASE_URL=" not in line:
+        line = process.stdout.readline()
+        assert line
+    url = line.decode().strip().partition("=")[2]
+
+    async def ask() -> str:
+        async with OpenRouter(KEY, base_url=url) as client:
+            return (await client.complete("Hi")).text
+
+    assert asyncio.run(ask())
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")
+
+
+def test_ctrl_c_as_json_still_tells_what_came(server: Emulator, tmp_path: Path) -> None:
+    """Stopped amid an answer: one object with the text so far, code 130, the upstream closed."""
+    server.play(chat("Rain ", "falls.").hold_after(1))
+    process = start(server, "chat", "--json", "Hi", folder=tmp_path)
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+    server.block_until(lambda: server.holding, timeout=30)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    answer = json.loads(out)
+    assert answer["ending"] == "left"
+    assert b"Traceback" not in err
+    server.block_until(lambda: server.disconnects == 1)
