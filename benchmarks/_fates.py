@@ -1,4 +1,4 @@
-"""A server that lets answers come to grief, in a process of its own: the model's name is the fate.
+"""A server that lets answers come to grief: the model's name is the fate.
 
 What may live here: one way to fail a name, as bytes and closings, and nothing of the client's.
 """
@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import random
 import re
 import socket
 import struct
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
-from multiprocessing.queues import Queue
 
 from ._server import event
 
@@ -45,7 +41,9 @@ def _refusal(status: str) -> bytes:
     return _whole(body, f"{status} {_STATUSES[status]}", "application/json")
 
 
-class _Answer(asyncio.Protocol):
+class Fates(asyncio.Protocol):
+    """Answers as the model's name says."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
@@ -104,29 +102,3 @@ class _Answer(asyncio.Protocol):
             linger = struct.pack("ii", 1, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self._transport.abort()
-
-
-async def _serve(ready: Queue[int]) -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Answer, "127.0.0.1", 0, backlog=1_000)
-    ready.put(server.sockets[0].getsockname()[1])
-    await server.serve_forever()
-
-
-def _run(ready: Queue[int]) -> None:
-    with suppress(KeyboardInterrupt):  # the terminal tells every process; the one in front speaks
-        asyncio.run(_serve(ready))
-
-
-@contextmanager
-def serving() -> Generator[str]:
-    """Run the server in its own process; give its URL."""
-    context = multiprocessing.get_context("spawn")
-    ready: Queue[int] = context.Queue()
-    process = context.Process(target=_run, args=(ready,), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{ready.get(timeout=30)}"
-    finally:
-        process.terminate()
-        process.join()

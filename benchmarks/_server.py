@@ -10,7 +10,7 @@ import json
 import multiprocessing
 import re
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.queues import Queue
 
 CHUNK_TEXT = " word"
@@ -59,7 +59,9 @@ _WHOLE = {
 }
 
 
-class _Answer(asyncio.Protocol):
+class Scenes(asyncio.Protocol):
+    """Answers with the scene that the path names."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
@@ -88,22 +90,24 @@ class _Answer(asyncio.Protocol):
             self._transport.write(_LAST)
 
 
-async def _serve(ready: Queue[int]) -> None:
-    server = await asyncio.get_running_loop().create_server(_Answer, "127.0.0.1", 0)
+async def _serve(protocol: type[asyncio.Protocol], ready: Queue[int]) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(protocol, "127.0.0.1", 0, backlog=1_000)
     ready.put(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
-def _run(ready: Queue[int]) -> None:
-    asyncio.run(_serve(ready))
+def _run(protocol: type[asyncio.Protocol], ready: Queue[int]) -> None:
+    with suppress(KeyboardInterrupt):  # the terminal tells every process; the one in front speaks
+        asyncio.run(_serve(protocol, ready))
 
 
 @contextmanager
-def serving() -> Generator[str]:
-    """Run the server in its own process; give its URL."""
+def serving(protocol: type[asyncio.Protocol] = Scenes) -> Generator[str]:
+    """Run a server in a process of its own; give its URL."""
     context = multiprocessing.get_context("spawn")
     ready: Queue[int] = context.Queue()
-    process = context.Process(target=_run, args=(ready,), daemon=True)
+    process = context.Process(target=_run, args=(protocol, ready), daemon=True)
     process.start()
     try:
         yield f"http://127.0.0.1:{ready.get(timeout=30)}"

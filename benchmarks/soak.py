@@ -23,7 +23,8 @@ from pathlib import Path
 
 from openrouter_async import Limits, OpenRouter, OpenRouterError, RetryPolicy, Timeouts
 
-from ._fates import CHUNKS, serving
+from ._fates import CHUNKS, Fates
+from ._server import serving
 
 KEY = "sk-or-v1-benchmark"
 FAILING = 0.1
@@ -126,7 +127,7 @@ async def soak(
     account = Account()
     gc.collect()
     before = _objects_of_ours()
-    per_round = max(at_once, streams // 50)
+    per_round = max(4 * at_once, streams // 50)
     async with OpenRouter(
         KEY,
         base_url=url,
@@ -212,7 +213,7 @@ def main() -> None:
     async def run(url: str) -> Account:
         return await soak(url, arguments.streams, arguments.at_once, _show(arguments.streams))
 
-    with serving() as url:
+    with serving(Fates) as url:
         account = asyncio.run(run(url))
     print(file=sys.stderr)
     for outcome, count in account.outcomes.most_common():

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from benchmarks._fates import serving
+from benchmarks._fates import Fates
+from benchmarks._server import serving
 from benchmarks.soak import OUTCOMES, soak
 
 STREAMS = 5_000
@@ -20,7 +21,7 @@ def test_every_stream_is_accounted_for_and_nothing_stays_behind() -> None:
     gc.collect()
     gc.disable()
     try:
-        with serving() as url:
+        with serving(Fates) as url:
             account = asyncio.run(soak(url, STREAMS, 250, lambda over, account: None))
     finally:
         gc.enable()
