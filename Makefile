@@ -64,7 +64,8 @@ lock: $(DEV)  ## Renew requirements-dev.lock with the newest versions that fit
 	$(PIP) install --quiet uv
 	$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		--extra speed pyproject.toml requirements-dev.in --output-file requirements-dev.lock
+		--extra speed --extra cli --extra data --extra emulator pyproject.toml requirements-dev.in \
+		--output-file requirements-dev.lock
 
 clean:  ## Remove everything that these targets made
 	rm -rf $(VENV) dist build htmlcov .coverage .coverage.* \

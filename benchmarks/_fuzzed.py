@@ -56,7 +56,8 @@ def chunk(data: bytes) -> None:
     try:
         taken = stream._take(data)
         if taken is not None:
-            str(taken), taken.to_dict(), taken.text, taken.reasoning, taken.tool_calls
+            assert taken.to_dict() is not None
+            assert isinstance(taken.text + taken.reasoning + str(taken.tool_calls), str)
         partial = stream.partial
         assert partial is not None
         partial.to_json()

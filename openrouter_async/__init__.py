@@ -7,15 +7,28 @@
 """
 
 from . import errors, types
-from ._config import Limits, RetryPolicy, Timeouts
+from ._byte_stream import ByteStream
+from ._calling import CallParams
+from ._config import Adaptive, Limits, RetryPolicy, Timeouts
+from ._image_result import ImageResult
+from ._race import Attempt
+from ._stats import ClientStats
+from ._structured import ParsedCompletion
 from ._transport import PoolStats
 from ._version import __version__
+from .batch import ChatRequest, MapResult, MapRun
+from .budget import Budget
 from .client import OpenRouter
+from .documents import DocumentStore
 from .errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    BatchError,
+    BudgetExceededError,
+    BudgetUnpriceableError,
     OpenRouterError,
+    OutputError,
     ProtocolError,
     RateLimitError,
     StreamAPIError,
@@ -23,35 +36,98 @@ from .errors import (
     StreamError,
     StreamTruncatedError,
 )
+from .image_events import ImageEventStream
+from .image_stream import ImageStream
+from .parsing import ParsedStream
+from .sharing import LaggedError, SharedReader, SharedStream
 from .stream import ChatStream, Ending, Timing
-from .types import ChatChunk, ChatCompletion, Image, Message, ToolCall, Usage
+from .tools import Tool, ToolRun, tool
+from .types import (
+    AssistantMessage,
+    ChatChunk,
+    ChatCompletion,
+    ChatParams,
+    DeveloperMessage,
+    GenerationRecord,
+    Image,
+    Message,
+    ProviderRouting,
+    RateLimit,
+    Reasoning,
+    Speech,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+    Transcription,
+    Usage,
+    UserMessage,
+    VideoJob,
+)
 
 __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "Adaptive",
+    "AssistantMessage",
+    "Attempt",
+    "BatchError",
+    "Budget",
+    "BudgetExceededError",
+    "BudgetUnpriceableError",
+    "ByteStream",
+    "CallParams",
     "ChatChunk",
     "ChatCompletion",
+    "ChatParams",
+    "ChatRequest",
     "ChatStream",
+    "ClientStats",
+    "DeveloperMessage",
+    "DocumentStore",
     "Ending",
+    "GenerationRecord",
     "Image",
+    "ImageEventStream",
+    "ImageResult",
+    "ImageStream",
+    "LaggedError",
     "Limits",
+    "MapResult",
+    "MapRun",
     "Message",
     "OpenRouter",
     "OpenRouterError",
+    "OutputError",
+    "ParsedCompletion",
+    "ParsedStream",
     "PoolStats",
     "ProtocolError",
+    "ProviderRouting",
+    "RateLimit",
     "RateLimitError",
+    "Reasoning",
     "RetryPolicy",
+    "SharedReader",
+    "SharedStream",
+    "Speech",
     "StreamAPIError",
     "StreamBrokenError",
     "StreamError",
     "StreamTruncatedError",
+    "SystemMessage",
     "Timeouts",
     "Timing",
+    "Tool",
     "ToolCall",
+    "ToolMessage",
+    "ToolRun",
+    "Transcription",
     "Usage",
+    "UserMessage",
+    "VideoJob",
     "__version__",
     "errors",
+    "tool",
     "types",
 ]

@@ -27,13 +27,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from enum import Enum
 from math import inf
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from ._config import Limits, Secret, Timeouts
 from ._frames import EventAligner
 from ._sse import EventTooLargeError, SSEDecoder
-from ._timing import Ending, Timing
-from ._transport import AlreadyReading, DeadlinePassed, Response, ResponseClosed, timeout_error
+from ._timing import opening_of
+from ._transport import AlreadyReading, DeadlinePassed, ResponseClosed, timeout_error
+from ._turns import turn_of_its_own
 from .errors import (
     APITimeoutError,
     FirstEventTimeout,
@@ -47,20 +48,44 @@ from .errors import (
     WireIdleTimeout,
     redact,
 )
+from .types import Ending, Timing
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Cursor", "EventStream", "Leaving", "RawCursor", "Send"]
+__all__ = ["Accept", "Answer", "Cursor", "EventStream", "Leaving", "RawCursor", "Send"]
 
 T = TypeVar("T")
 
-Accept: TypeAlias = Callable[[Response], Awaitable[None]]
+
+class Answer(Protocol):
+    """What a stream reads: a `Response`, or one that another stream has begun to read."""
+
+    attempt: int
+    status: int
+    headers: Mapping[str, str]
+    asked_at: float
+    sending_at: float
+    connected_at: float | None
+    sent_at: float
+    answered_at: float
+    waited: float
+
+    def time(self) -> float: ...
+    def spent(self, tokens: int) -> None: ...
+    async def read(self, limit: float = inf) -> bytes: ...
+    def close(self) -> None: ...
+    def finish(self) -> None: ...
+
+
+Accept: TypeAlias = Callable[[Answer], Awaitable[None]]
 Send: TypeAlias = Callable[[Accept], Awaitable[None]]
 """Sends the request, again where that is safe, and has the stream accept the response."""
 
 _NO_EVENTS: Final[Iterator[bytes]] = iter(())
 _SHOWN: Final = 200
+_LONG_WORK: Final = 2**20
+"""Bytes of one event that take milliseconds to join and to decode."""
 
 
 class _State(Enum):
@@ -116,7 +141,7 @@ class EventStream(Generic[T]):
         self, send: Send, *, timeouts: Timeouts, limits: Limits, secret: Secret | None = None
     ) -> None:
         self._state = _State.NEW
-        self._response: Response | None = None
+        self._response: Answer | None = None
         self._send = send
         self._timeouts = timeouts
         self._limits = limits
@@ -137,6 +162,8 @@ class EventStream(Generic[T]):
 
     # What a subclass says about its events.
 
+    _wanted: ClassVar[str] = "an event stream"
+
     def _reset(self) -> None:
         """Forget what a failed attempt brought."""
         self.deltas = 0  # how many items have said something
@@ -147,6 +174,10 @@ class EventStream(Generic[T]):
     def _take(self, data: bytes) -> T | None:
         """Decode one event; None for one that is no item. Calls `_done` at the sentinel."""
         raise TypeError(f"{type(self).__name__} does not say what its events mean")
+
+    def _reads(self, kind: str) -> bool:
+        """Whether a body of this content type holds the items of this stream."""
+        return kind in ("text/event-stream", "")
 
     def _finished(self) -> bool:
         """Whether the answer itself has said that it is at its end."""
@@ -284,7 +315,7 @@ class EventStream(Generic[T]):
             raise self._failed(error) from error.__cause__
         raise StopAsyncIteration
 
-    async def _accept(self, response: Response) -> None:
+    async def _accept(self, response: Answer) -> None:
         """Read up to the first item, so that an error in its place can still be tried again."""
         if self._state is not _State.OPENING:
             # Closed in the very turn of the loop in which the answer came.
@@ -303,7 +334,7 @@ class EventStream(Generic[T]):
         self._state = _State.OPEN
         try:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind in ("text/event-stream", ""):
+            if self._reads(kind):
                 await self._read_first()
             else:
                 await self._accept_other(response, kind)
@@ -320,6 +351,8 @@ class EventStream(Generic[T]):
     async def _read_first(self) -> None:
         while self._first is None and self._state is _State.OPEN:
             data = await self._read()
+            if self._decoder.completes_more_than(_LONG_WORK, data):
+                await self._wait_for_a_turn()
             self._events = self._decoded(data) if data else _NO_EVENTS
             if data:
                 if self._keeps_opening:
@@ -335,7 +368,7 @@ class EventStream(Generic[T]):
                 self._later, self._events = self._events, _NO_EVENTS
                 return
 
-    async def _accept_other(self, response: Response, kind: str) -> None:
+    async def _accept_other(self, response: Answer, kind: str) -> None:
         body = await self._read_whole(
             self._limits.max_event_size if "json" in kind else self._limits.max_error_body
         )
@@ -372,7 +405,7 @@ class EventStream(Generic[T]):
         kind = self.headers.get("content-type", "no content type")
         start = self._shown(body)
         error = ProtocolError(
-            f"expected an event stream, got HTTP {self.status} with {kind}: {start!r}; "
+            f"expected {self._wanted}, got HTTP {self.status} with {kind}: {start!r}; "
             "does base_url name an OpenRouter-compatible API?"
         )
         error.status = self.status
@@ -384,9 +417,21 @@ class EventStream(Generic[T]):
         """Wait for bytes and decode them into events, or take note of the end of the body."""
         data = await self._read()
         if data:
+            if self._decoder.completes_more_than(_LONG_WORK, data):
+                await self._wait_for_a_turn()
             self._events = self._decoded(data)
         else:
             self._at_end_of_body()
+
+    async def _wait_for_a_turn(self) -> None:
+        """Let others go first where several large events end at the same time."""
+        try:
+            await turn_of_its_own()
+        except BaseException:
+            self.close()  # what was read last would be missing
+            raise
+        if self._response is None:
+            raise StopAsyncIteration
 
     def _decoded(self, data: bytes) -> Iterator[bytes]:
         try:
@@ -445,14 +490,9 @@ class EventStream(Generic[T]):
         if self.timing.first_delta is None:
             self.timing.first_delta = self._read_at - self._started_at
 
-    def _mark_opening(self, response: Response) -> None:
-        started = self._started_at = response.asked_at
-        connected = response.connected_at
-        self.timing = Timing(
-            queue=response.sending_at - started,
-            connect=None if connected is None else connected - started,
-            headers=response.answered_at - started,
-        )
+    def _mark_opening(self, response: Answer) -> None:
+        self._started_at = response.asked_at
+        self.timing = opening_of(response)
 
     # Ending.
 
@@ -464,6 +504,10 @@ class EventStream(Generic[T]):
         if self._finished():
             self._end_as(_State.ENDED, "complete_no_sentinel")
             return
+        if not self.deltas:
+            line = self._decoder.unfinished_line
+            if line.startswith(b"{"):  # JSON under a stream's content type: the error, mostly
+                self._from_json(line)
         cut = ", in the middle of an event" if self._decoder.mid_event else ""
         raise StreamTruncatedError(
             f"the stream ended{cut} after {self.deltas} deltas, with neither a finish reason nor "
@@ -478,8 +522,10 @@ class EventStream(Generic[T]):
             else:
                 phase = "first_event" if self._response is not None else error.phase or "headers"
             error.phase = error.phase if error.phase not in (None, "body") else phase
-            self._complete_error(error)
+            if self._response is not None:
+                error.attempts = self._response.attempt
             self._end_as(_State.FAILED, _ending_of(error))
+            self._complete_error(error)
         return error
 
     def _end_as(self, state: _State, ending: Ending) -> None:

@@ -9,26 +9,53 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
-from ._bodies import read_error_body
-from ._config import Limits, RetryPolicy, Secret, Timeouts, key_from
+from ._bodies import read_body, read_error_body
+from ._config import (
+    Limits,
+    RetryPolicy,
+    Secret,
+    Timeouts,
+    check_key_is_safe,
+    credential_among,
+    key_from,
+)
 from ._error_bodies import error_from_response
-from ._retry import delay_before_retry
-from ._transport import PoolStats, Request, Response, Transport
+from ._limits import Limiter, Permit
+from ._pdf import BodyWithDocuments
+from ._retry import classify, delay_before_retry, why_too_long
+from ._sealed import SealedText
+from ._stats import ClientStats, stats_of
+from ._transport import Request, Response, StreamedBody, Transport
+from ._upload import BodyWithFiles
 from ._version import __version__
+from .budget import Reservation
 from .errors import APIStatusError, AuthenticationError, OpenRouterError, ProtocolError
 
-__all__ = ["USER_AGENT", "Sender"]
+__all__ = ["JSON_HEADERS", "STREAM_HEADERS", "USER_AGENT", "Sender"]
 
 T = TypeVar("T")
 
 USER_AGENT: Final = (
     f"openrouter-async/{__version__} Python/{sys.version_info.major}.{sys.version_info.minor}"
 )
+STREAM_HEADERS: Final = {
+    "Accept": "text/event-stream",
+    # A compressed stream comes in lumps, so none is asked for.
+    "Accept-Encoding": "identity",
+}
+JSON_HEADERS: Final = {
+    "Accept": "application/json",
+    # aiohttp would offer brotli and zstd too where they are installed, in whatever version.
+    "Accept-Encoding": "gzip, deflate",
+}
+
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS: Final = 5
+_DRAIN_LOOK: Final = 0.01
 
 
 class Sender:
@@ -47,16 +74,22 @@ class Sender:
         retry: RetryPolicy,
         limits: Limits,
         transport: Mapping[str, Any],
+        allow_insecure_http: bool = False,
     ) -> None:
         self.key = key
         self.base_url = base_url
+        self._allows_insecure_http = allow_insecure_http
         self.timeouts = timeouts
         self.limits = limits
         self.is_closed = False
+        self.is_draining = False
+        self._sending: set[object] = set()  # requests whose answer is not accepted yet
         self._retry = retry
         self._headers = {"User-Agent": USER_AGENT, **headers}
+        self._check_origin()
         self._transport_arguments = transport
         self._transport = Transport(timeouts, limits, **transport)
+        self._limiter = Limiter(retry, limits)
 
     async def send(
         self,
@@ -68,25 +101,107 @@ class Sender:
         body: bytes | None = None,
         query: Mapping[str, str] | None = None,
         timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        reservation: Reservation | None = None,
     ) -> T:
         """Send until the response is accepted, trying again where `_retry` says so."""
+        self.refuse_if_closed()
+        request = object()
+        self._sending.add(request)
+        try:
+            return await self._send_until_accepted(
+                method,
+                path,
+                accept,
+                headers,
+                body,
+                query,
+                timeouts or self.timeouts,
+                retry or self._retry,
+                reservation,
+            )
+        finally:
+            self._sending.discard(request)
+
+    async def fetch(self, path: str, query: Mapping[str, str]) -> bytes:
+        """Get one JSON document of the API."""
+
+        async def accept(response: Response) -> bytes:
+            return await read_body(response, self.timeouts)
+
+        return await self.send("GET", path, accept, headers=JSON_HEADERS, query=query)
+
+    async def _send_until_accepted(
+        self,
+        method: str,
+        path: str,
+        accept: Callable[[Response], Awaitable[T]],
+        headers: Mapping[str, str],
+        body: bytes | None,
+        query: Mapping[str, str] | None,
+        timeouts: Timeouts,
+        retry: RetryPolicy,
+        reservation: Reservation | None,
+    ) -> T:
         import asyncio
 
+        clock = asyncio.get_running_loop().time
+        began = sent_at = clock()
         attempt = 0
         while True:
             attempt += 1
             try:
-                request = self._request(method, path, headers, body, query)
-                return await accept(await self._open(request, timeouts or self.timeouts))
+                # Files are looked at anew each time, and before a connection is taken.
+                sent = await body.opened() if isinstance(body, BodyWithFiles) else body
+                request = self._request(method, path, headers, sent, query)
+                if isinstance(body, BodyWithDocuments):
+                    request.max_error_body = self.limits.max_event_size  # it may hold a parse
+                request.on_leaving = reservation.leaves if reservation is not None else None
+                patience = _patience(timeouts, retry, clock() - began)
+                permit = await self._limiter.admit(path, body, *patience)
+                sent_at = clock()
+                response = await self._open_holding(permit, request, timeouts)
+                response.attempt = attempt
+                accepted = await accept(response)
+                response.is_handed_over = True
+                if permit is not None:
+                    self._limiter.accepted(permit)
+                return accepted
             except OpenRouterError as error:
                 error.attempts = attempt
-                delay = delay_before_retry(self._retry, attempt, error)
+                if isinstance(body, BodyWithDocuments):
+                    body.documents.learn_from(error)
+                elapsed = clock() - began
+                is_held_back = self._limiter.refused(error, path, body, sent_at, clock())
+                delay = delay_before_retry(retry, attempt, error, elapsed=elapsed)
                 if delay is None:
+                    error.args = (f"{error}{why_too_long(retry, error, elapsed)}",)
                     raise
-            await asyncio.sleep(delay)
+                if reservation is not None:
+                    reservation.renew(error)
+            if not is_held_back:  # else it waits in line with the others
+                await asyncio.sleep(delay)
+
+    async def _open_holding(
+        self, permit: Permit | None, request: Request, timeouts: Timeouts
+    ) -> Response:
+        """Send once; the permit is given back when the answer has ended, or with the failure."""
+        if permit is None:
+            return await self._open(request, timeouts)
+        try:
+            if self.is_closed:  # while the request waited for its permit
+                self.refuse_if_closed()
+            response = await self._open(request, timeouts)
+        except BaseException:
+            permit.release()
+            raise
+        response.hold(permit)
+        return response
 
     def refuse_if_closed(self) -> None:
         """Raise where nothing may be sent any more."""
+        if self.is_draining:
+            raise RuntimeError("this client is being drained and takes no new request")
         if self.is_closed:
             raise RuntimeError("this client is closed; make another OpenRouter()")
 
@@ -101,13 +216,33 @@ class Sender:
         response.finish()
         return True
 
-    def stats(self) -> PoolStats:
-        """Count the connections."""
-        return self._transport.stats()
+    def stats(self) -> ClientStats:
+        """Count the connections, and who waits for what."""
+        return stats_of(self._transport.stats(), self._limiter)
+
+    async def drain(self, timeout: float) -> int:
+        """Take no new request, let the running ones end, then close; give how many were cut."""
+        import asyncio
+
+        self.refuse_if_closed()
+        self.is_draining = True
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + timeout
+        # Looked at now and then: requests end in several loops and threads, which would all have
+        # to tell this one, and nothing waits for the moment after the last.
+        while (left := self._running()) and loop.time() < ends:  # noqa: ASYNC110
+            await asyncio.sleep(min(_DRAIN_LOOK, max(0.0, ends - loop.time())))
+        await self.aclose()
+        return left
+
+    def _running(self) -> int:
+        return len(self._sending) + self._transport.answering()
 
     async def aclose(self) -> None:
         """Close all connections; nothing can be sent afterwards."""
+        self.is_draining = False
         self.is_closed = True
+        self._limiter.close()
         await self._transport.aclose()
 
     def _request(
@@ -115,15 +250,17 @@ class Sender:
         method: str,
         path: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | StreamedBody | None,
         query: Mapping[str, str] | None,
     ) -> Request:
-        self.refuse_if_closed()
+        if self.is_closed:
+            self.refuse_if_closed()
         if self.key is None:
             raise _no_key()
-        everything = {**self._headers, **headers}
-        if self.key:
-            everything["Authorization"] = f"Bearer {self.key.reveal()}"
+        authorization = (
+            {"Authorization": SealedText(f"Bearer {self.key.reveal()}")} if self.key else {}
+        )
+        everything = _merged(self._headers, headers, authorization)
         # A model's name in a path may hold characters that mean something in a URL.
         url = self.base_url + quote(path, safe="/:@~!$&'()*+,;=%")
         return Request(method, url, everything, body, query)
@@ -140,11 +277,14 @@ class Sender:
             raise ProtocolError(f"more than {_MAX_REDIRECTS} redirects")
         if 200 <= response.status < 300:
             return response
-        raise await self._refusal(response, timeouts)
+        limit = max(self.limits.max_error_body, request.max_error_body)
+        raise await self._refusal(response, timeouts, limit)
 
-    async def _refusal(self, response: Response, timeouts: Timeouts) -> APIStatusError:
+    async def _refusal(
+        self, response: Response, timeouts: Timeouts, max_body: int
+    ) -> APIStatusError:
         """Give the exception of an answer with an error status."""
-        body = await read_error_body(response, timeouts, self.limits.max_error_body)
+        body = await read_error_body(response, timeouts, max_body)
         error = error_from_response(
             response.status,
             response.headers,
@@ -153,13 +293,33 @@ class Sender:
             secret=self.key.reveal() if self.key is not None else None,
         )
         error.phase = "headers"
+        if classify(error) == "unknown":
+            error.billed = "unknown"
         return error
+
+    def _check_origin(self) -> None:
+        """Refuse an origin to which the key would go in the clear."""
+        names = {name.lower() for name in self._headers}
+        if self.key or "authorization" in names:
+            check_key_is_safe(self.base_url, allow_insecure_http=self._allows_insecure_http)
 
     def __getstate__(self) -> dict[str, Any]:
         if self._transport_arguments["session"] is not None:
             raise TypeError("a client with a session of your own cannot be pickled")
+        if "@" in (self._transport_arguments["proxy"] or ""):
+            raise TypeError(
+                "a client whose proxy= holds a password cannot be pickled; name the proxy in the "
+                "other side's environment instead"
+            )
+        name = credential_among(self._headers)
+        if name is not None:
+            raise TypeError(
+                f"a client whose headers= hold {name!r} cannot be pickled, as that is a credential "
+                "by its name; make the client on the other side"
+            )
         state = dict(self.__dict__)
-        del state["_transport"]
+        del state["_transport"], state["_limiter"]
+        state["_sending"] = set()
         # The key does not travel, as the other side has its own environment; that none is to be
         # sent does.
         sends_none = self.key is not None and not self.key
@@ -169,7 +329,25 @@ class Sender:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.key = key_from(state["key"])
+        self._check_origin()
         self._transport = Transport(self.timeouts, self.limits, **self._transport_arguments)
+        self._limiter = Limiter(self._retry, self.limits)
+
+
+def _patience(timeouts: Timeouts, retry: RetryPolicy, elapsed: float) -> tuple[float, str]:
+    """Give how long a request may wait in line, in seconds, and which setting says so."""
+    queue = inf if timeouts.queue is None else timeouts.queue
+    left = inf if retry.total is None else retry.total - elapsed
+    return (queue, "Timeouts.queue") if queue <= left else (left, "RetryPolicy.total")
+
+
+def _merged(*layers: Mapping[str, str]) -> dict[str, str]:
+    """Put headers together; a later one replaces an earlier one, however either is spelt."""
+    named: dict[str, tuple[str, str]] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            named[name.lower()] = name, value
+    return dict(named.values())
 
 
 def _no_key() -> AuthenticationError:

@@ -113,6 +113,15 @@ class SSEDecoder:
         """Whether bytes of an unfinished event are held; at the end of a body they are lost."""
         return bool(self._held or self._data)
 
+    def completes_more_than(self, size: int, data: bytes) -> bool:
+        """Tell whether `data` may complete an event of which so many bytes are held already."""
+        return self._held_size + self._size > size and b"\n" in data
+
+    @property
+    def unfinished_line(self) -> bytes:
+        """The line that has begun and not ended, such as a body that is no event stream at all."""
+        return b"".join(self._held)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take the bytes of one read and give the events that they completed, in order.
 

@@ -5,7 +5,7 @@
     │   ├─ ConnectError             the host was not found or refused
     │   ├─ ProxyError               the proxy refused
     │   ├─ TLSError                 the certificate or the handshake is bad
-    │   ├─ QueueTimeout             no free connection in time
+    │   ├─ QueueTimeout             waited in line for too long
     │   └─ APITimeoutError
     │       ├─ ConnectTimeout       no connection in time
     │       ├─ WireIdleTimeout      not one byte for too long
@@ -23,7 +23,16 @@
     │   ├─ StreamTruncatedError     the body ended and nothing said that the answer had
     │   ├─ StreamBrokenError        the connection broke
     │   └─ StreamAPIError           an error inside the stream; also of its status's class
-    └─ ProtocolError                the bytes are not this API
+    ├─ OutputError                  structured output that did not arrive whole
+    │   ├─ LengthError              the token limit cut the answer
+    │   ├─ ContentFilterError       a content filter ended the answer
+    │   ├─ RefusalError             the model refused
+    │   └─ ParseError               the text is no JSON, or does not fit the type
+    ├─ ProtocolError                the bytes are not this API
+    ├─ BudgetExceededError          the request could cost more than a budget has left
+    ├─ BudgetUnpriceableError       nobody can say what the request could cost at most
+    ├─ BatchError                   a batch job cannot begin or go on, for the sake of its files
+    └─ VideoFailedError             the job ended without a video
 
 Misuse (a closed client, a stream iterated twice) is `RuntimeError`, and a wrong argument is
 `TypeError` or `ValueError`: outside the tree, so that handling API failures never hides a bug.
@@ -38,7 +47,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Literal, TypeAlias, cast
 
-from .types import ChatCompletion
+from .types import ChatCompletion, RateLimit, Usage
+from .types.video import VideoJob
 
 __all__ = [
     "APIConnectionError",
@@ -47,17 +57,24 @@ __all__ = [
     "AuthenticationError",
     "BadGatewayError",
     "BadRequestError",
+    "BatchError",
     "Billed",
+    "BudgetExceededError",
+    "BudgetUnpriceableError",
     "ConflictError",
     "ConnectError",
     "ConnectTimeout",
+    "ContentFilterError",
     "FirstEventTimeout",
     "GatewayTimeoutError",
     "IdleTimeout",
+    "LengthError",
     "ModerationError",
     "NotFoundError",
     "OpenRouterError",
+    "OutputError",
     "OverloadedError",
+    "ParseError",
     "PayloadTooLargeError",
     "PaymentRequiredError",
     "PermissionDeniedError",
@@ -66,6 +83,7 @@ __all__ = [
     "ProxyError",
     "QueueTimeout",
     "RateLimitError",
+    "RefusalError",
     "RequestTimeoutError",
     "ServerError",
     "ServiceUnavailableError",
@@ -76,6 +94,7 @@ __all__ = [
     "TLSError",
     "TotalTimeout",
     "UnprocessableEntityError",
+    "VideoFailedError",
     "WireIdleTimeout",
 ]
 
@@ -101,6 +120,8 @@ class OpenRouterError(Exception):
         retryable: Whether sending it again is safe and may help.
         phase: How far the request had come.
         partial: What had arrived of the answer, where something had.
+        partial_bytes: What had arrived of a file that was awaited as a whole.
+        earlier: With ``fallback`` or ``hedge_after``, how the other requests failed, in order.
     """
 
     billed: Billed = "unknown"
@@ -110,6 +131,8 @@ class OpenRouterError(Exception):
     attempts: int = 1
     phase: Phase | None = None
     partial: ChatCompletion | None = None
+    partial_bytes: bytes | None = None
+    earlier: tuple[OpenRouterError, ...] = ()
 
     def __init__(self, message: str = "") -> None:
         super().__init__(redact(message)[:_MESSAGE_LIMIT])
@@ -151,7 +174,11 @@ class TLSError(APIConnectionError):
 
 
 class QueueTimeout(APIConnectionError):
-    """No pooled connection came free within `Timeouts.queue`."""
+    """A request waited in line for longer than `Timeouts.queue`, or would have; nothing was sent.
+
+    The line is that for a free connection of the pool, or that behind a pause, a window or a
+    minute that is full.
+    """
 
     billed: Billed = "no"
 
@@ -195,6 +222,7 @@ class APIStatusError(OpenRouterError):
         metadata: The error's metadata as it came.
         raw: What the provider itself said, parsed where it is JSON.
         retry_after: Seconds to wait before trying again, where the API says so.
+        rate_limit: What the headers say of OpenRouter's own limit; None where it is another's.
     """
 
     billed: Billed = "no"
@@ -205,6 +233,7 @@ class APIStatusError(OpenRouterError):
     metadata: dict[str, Any] | None = None
     raw: object = None
     retry_after: float | None = None
+    rate_limit: RateLimit | None = None
 
 
 class BadRequestError(APIStatusError):
@@ -319,6 +348,93 @@ class ProtocolError(OpenRouterError):
     status: int | None = None
     content_type: str | None = None
     body_start: str | None = None
+
+
+class OutputError(OpenRouterError):
+    """An answer came, and no value of the type that was asked for can be had from it.
+
+    Attributes:
+        partial_value: What of the value could be read, as plain data; None where nothing could.
+    """
+
+    partial_value: Any = None
+
+    @property
+    def completion(self) -> ChatCompletion:
+        """The answer as it came, the same as `partial`."""
+        return self.partial or ChatCompletion()
+
+    @property
+    def text(self) -> str:
+        """The answer's text."""
+        return self.completion.text
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens and cost, where the server told them."""
+        return self.completion.usage
+
+
+class LengthError(OutputError):
+    """The token limit cut the answer; a higher ``max_completion_tokens`` may help."""
+
+
+class ContentFilterError(OutputError):
+    """A content filter ended the answer."""
+
+
+class RefusalError(OutputError):
+    """The model refused to answer."""
+
+    @property
+    def refusal(self) -> str:
+        """What the model said in refusing."""
+        return self.completion.message.refusal or ""
+
+
+class ParseError(OutputError):
+    """The answer ended well, and its text is no JSON or does not fit the type."""
+
+
+class BudgetExceededError(OpenRouterError):
+    """The request could cost more than a `Budget` has left, so it was not sent.
+
+    Attributes:
+        limit: The whole budget, in USD.
+        spent: What was spent of it, in USD.
+        reserved: What requests under way hold of it, in USD.
+        needed: The most that this request can cost, in USD.
+    """
+
+    billed: Billed = "no"
+    phase: Phase | None = "queue"
+    limit: float = 0.0
+    spent: float = 0.0
+    reserved: float = 0.0
+    needed: float = 0.0
+
+
+class BudgetUnpriceableError(OpenRouterError):
+    """Nobody can say what the request could cost at most, so no budget can hold it; not sent."""
+
+    billed: Billed = "no"
+    phase: Phase | None = "queue"
+
+
+class VideoFailedError(OpenRouterError):
+    """The job ended without a video: it failed, was cancelled or expired.
+
+    Attributes:
+        job: The job as it was last seen.
+    """
+
+    job: VideoJob
+
+
+class BatchError(OpenRouterError):
+    """A batch job cannot begin or go on, for the sake of its files; the message names them."""
+
+    billed: Billed = "no"
 
 
 _BY_STATUS: Final[dict[int, type[APIStatusError]]] = {

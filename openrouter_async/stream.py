@@ -10,8 +10,8 @@ stream starts, reads, ends and is left is the business of `EventStream`.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from typing import Any, Final, Self, TypeVar, cast
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast, overload
 
 import msgspec
 
@@ -19,17 +19,47 @@ from ._accumulate import Accumulator, Outline
 from ._config import Limits, Secret, Timeouts
 from ._error_bodies import error_in, error_in_stream
 from ._event_stream import EventStream, Leaving, RawCursor, Send
+from ._pdf import CallDocuments
 from ._sse import NamedEvent
-from ._timing import Ending, Timing
-from .errors import OpenRouterError, ProtocolError, StreamAPIError
-from .types import ChatChunk, ChatCompletion, ErrorBody, Image, Usage
+from ._tool_calls import TooManyError
+from .budget import Reservation
+from .errors import NotFoundError, OpenRouterError, ProtocolError, StreamAPIError
+from .types import (
+    Annotation,
+    ChatChunk,
+    ChatCompletion,
+    Ending,
+    ErrorBody,
+    GenerationRecord,
+    Image,
+    RateLimit,
+    Timing,
+    URLCitation,
+    Usage,
+)
+from .types._base64 import Base64Pieces
 from .types._lenient import NotAnObjectError, decode_leniently
+from .types.arrival import Arrival, rate_limit_in
+from .types.chat import citations_in
+from .types.documents import SentDocument
+
+if TYPE_CHECKING:
+    from ._race import Attempt
+    from .parsing import ParsedStream
+    from .sharing import SharedStream, SlowReader, WhenLastLeaves
 
 __all__ = ["ChatStream", "Ending", "Timing"]
 
 T = TypeVar("T")
 
 _decode: Final = msgspec.json.Decoder(ChatChunk).decode
+_WELL: Final = frozenset({"complete", "complete_no_sentinel", "complete_no_reason"})
+
+
+class FindRecord(Protocol):
+    """Finds the record of a generation, asking for up to `wait` seconds."""
+
+    async def __call__(self, generation_id: str, *, wait: float) -> GenerationRecord: ...
 
 
 class ChatStream(EventStream[ChatChunk]):
@@ -44,9 +74,20 @@ class ChatStream(EventStream[ChatChunk]):
         headers: The answer's headers, looked up without regard to case.
         timing: When things happened, in seconds.
         ending: How the stream ended; None while it has not.
+        attempts: With ``fallback`` or ``hedge_after``, the requests that were sent, in order;
+            otherwise none.
     """
 
-    __slots__ = ("_keeps", "_outline")
+    __slots__ = (
+        "_audio_format",
+        "_documents",
+        "_find_record",
+        "_keeps",
+        "_on_end",
+        "_outline",
+        "_reservation",
+        "attempts",
+    )
 
     def __init__(
         self,
@@ -56,8 +97,19 @@ class ChatStream(EventStream[ChatChunk]):
         limits: Limits,
         secret: Secret | None = None,
         accumulate: bool = True,
+        find_record: FindRecord | None = None,
+        reservation: Reservation | None = None,
+        documents: CallDocuments | None = None,
+        attempts: Sequence[Attempt] = (),
+        audio_format: str | None = None,
     ) -> None:
         self._keeps = accumulate
+        self._audio_format = audio_format  # what was asked for, as no chunk tells it
+        self._documents = documents
+        self._reservation = reservation
+        self.attempts = attempts
+        self._find_record = find_record
+        self._on_end: list[Callable[[ChatStream], object]] = []
         super().__init__(send, timeouts=timeouts, limits=limits, secret=secret)
 
     # What is known of the answer.
@@ -88,10 +140,69 @@ class ChatStream(EventStream[ChatChunk]):
         return self._outline.usage.cost if self._outline.usage is not None else None
 
     @property
+    def cached_tokens(self) -> int | None:
+        """Tokens of the prompt that were read from the prompt cache; None where not said."""
+        return self._outline.usage.cached_tokens if self._outline.usage is not None else None
+
+    @property
+    def cache_write_tokens(self) -> int | None:
+        """Tokens of the prompt that were written to the prompt cache; None where not said."""
+        return self._outline.usage.cache_write_tokens if self._outline.usage is not None else None
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """Tokens of the answer that were reasoning; None where not said."""
+        return self._outline.usage.reasoning_tokens if self._outline.usage is not None else None
+
+    @property
+    def image_tokens(self) -> int | None:
+        """Tokens of the answer that were images; None where not said."""
+        return self._outline.usage.image_tokens if self._outline.usage is not None else None
+
+    @property
+    def openrouter_metadata(self) -> dict[str, Any] | None:
+        """How the request was routed, where that was asked for."""
+        return self._outline.openrouter_metadata
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What the headers say of the rate limit; None where they say nothing."""
+        return rate_limit_in(self.headers)
+
+    @property
     def partial(self) -> ChatCompletion | None:
         """The answer so far, built anew at each look; None with ``accumulate=False``."""
-        good = self.ending in ("complete", "complete_no_sentinel", "complete_no_reason")
-        return self._outline.completion(ended=good)
+        completion = self._outline.completion(ended=self.ending in _WELL)
+        if completion is not None:
+            for choice in completion.choices:
+                spoken = choice.message.audio
+                if spoken is not None:
+                    spoken.format = spoken.format or self._audio_format
+            completion.arrival = Arrival(
+                headers={name.lower(): value for name, value in self.headers.items()},
+                timing=msgspec.structs.replace(self.timing),
+                ending=self.ending,
+                documents=self.documents,
+            )
+        return completion
+
+    @property
+    def annotations(self) -> list[Annotation]:
+        """Citations and parsed files so far, in order; none with ``accumulate=False``."""
+        return self._outline.annotations
+
+    @property
+    def citations(self) -> list[URLCitation]:
+        """The web pages that the answer rests on so far, in order."""
+        return citations_in(self.annotations)
+
+    @property
+    def documents(self) -> tuple[SentDocument, ...]:
+        """The documents of the request, and what sending along their parses has saved.
+
+        They are known once the request is sent, where documents are remembered.
+        """
+        return self._documents.sent if self._documents is not None else ()
 
     # More spellings.
 
@@ -121,10 +232,63 @@ class ChatStream(EventStream[ChatChunk]):
         self._begin_loop()
         return TextCursor(self)
 
+    def reasoning(self) -> ReasoningCursor:
+        """Iterate the new pieces of reasoning, leaving out chunks without any.
+
+        >>> async def example(client: OpenRouter) -> None:
+        ...     stream = client.stream("Why is the sky blue?", reasoning={"effort": "low"})
+        ...     async for piece in stream.reasoning():
+        ...         print(piece, end="")
+        ...     print(stream.partial.text)  # the loop has read the answer as well
+        """
+        self._begin_loop()
+        return ReasoningCursor(self)
+
     def images(self) -> ImageCursor:
         """Iterate the images as they come, each once."""
         self._begin_loop()
         return ImageCursor(self)
+
+    def audio(self) -> AudioCursor:
+        """Iterate the sound as it comes, decoded; the words beside it are in ``.transcript``.
+
+        >>> async def example(client: OpenRouter) -> None:
+        ...     voice = {"voice": "alloy", "format": "pcm16"}
+        ...     stream = client.stream("Say hello", modalities=["text", "audio"], audio=voice)
+        ...     async for data in (sound := stream.audio()):
+        ...         print(len(data), "bytes,", sound.transcript)
+        ...     await stream.partial.audio.save_async("hello.wav")
+        """
+        self._begin_loop()
+        return AudioCursor(self)
+
+    @overload
+    def parse(self, response_type: type[T]) -> ParsedStream[T]: ...
+    @overload
+    def parse(self, response_type: Any) -> ParsedStream[Any]: ...
+    def parse(self, response_type: Any) -> ParsedStream[Any]:
+        """Read the answer's text as JSON while it comes: partial values, then the typed one.
+
+        The schema is sent by ``stream(..., response_type=...)``; without that the model has to
+        be told in another way what to write.
+
+        Args:
+            response_type: The type of the value, as `OpenRouter.complete` takes it.
+
+        Raises:
+            TypeError: JSON cannot say the type, or it refers to itself.
+            RuntimeError: Nothing of the stream is kept (``accumulate=False``).
+
+        >>> async def example(client: OpenRouter) -> list[str]:
+        ...     stream = client.stream("Ten names for a cat", response_type=list[str])
+        ...     parsing = stream.parse(list[str])
+        ...     async for names in parsing:
+        ...         print(len(names), "so far")
+        ...     return parsing.parsed
+        """
+        from .parsing import ParsedStream
+
+        return ParsedStream(self, response_type)
 
     def raw(self) -> RawCursor:
         """Iterate the bytes as they came, in whole events, decoding nothing: for a relay.
@@ -136,11 +300,111 @@ class ChatStream(EventStream[ChatChunk]):
         self._keeps = False
         return cursor
 
+    def share(
+        self,
+        *,
+        keep: int = 10_000,
+        max_buffer: int = 64 * 2**20,
+        slow: SlowReader = "drop",
+        when_last_leaves: WhenLastLeaves = "close",
+    ) -> SharedStream:
+        """Give this answer to many readers, each at its own pace; it cannot be looped over then.
+
+        Args:
+            keep: How many chunks are kept at most, for readers that come later or are slower.
+            max_buffer: How many bytes they may have together, but for the last of them.
+            slow: What becomes of a reader that falls behind what is kept: ``"drop"`` raises
+                `LaggedError` in it, ``"wait"`` has the upstream wait for it.
+            when_last_leaves: What becomes of the upstream without a reader: ``"close"`` stops it
+                at once, a number after so many seconds unless a reader comes back, ``"finish"``
+                reads it to its end.
+
+        Raises:
+            RuntimeError: The stream is looped over already, has failed or was closed.
+            TypeError: An argument has the wrong type.
+            ValueError: An argument has an impossible value.
+
+        >>> async def example(client: OpenRouter) -> None:
+        ...     shared = client.stream("Tell me a story").share()
+        ...     async for chunk in shared.reader(start=0):
+        ...         print(chunk.text, end="")
+        """
+        from .sharing import SharedStream
+
+        shared = SharedStream(
+            self, keep=keep, max_buffer=max_buffer, slow=slow, when_last_leaves=when_last_leaves
+        )
+        self._begin_loop()
+        return shared
+
+    # When it is over.
+
+    async def settle_cost(self, timeout: float = 30.0) -> float | None:
+        """Find out what the answer cost, also where its usage never came.
+
+        A stream that was left or that broke has no usage; its cost is in the record that
+        OpenRouter writes some moments later. `usage` and `cost` are filled in from it.
+
+        Args:
+            timeout: How long to wait for the record, in seconds.
+
+        Returns:
+            USD charged, at once where it is known already; None (never a guess) where there was
+            no record in time. `generation_id` is what to ask `OpenRouter.generations` for later.
+
+        Raises:
+            RuntimeError: The stream is not over.
+            OpenRouterError: Asking failed for another reason than a missing record.
+
+        >>> async def example(client: OpenRouter) -> float | None:
+        ...     stream = client.stream("Count to a thousand")
+        ...     async for chunk in stream:
+        ...         break
+        ...     return await stream.settle_cost()
+        """
+        if self.ending is None:
+            raise RuntimeError("this stream is not over: read it to its end, or close it")
+        if self.cost is not None or self.generation_id is None or self._find_record is None:
+            return self.cost
+        import asyncio
+
+        deadline = asyncio.timeout(timeout)
+        try:
+            async with deadline:
+                record = await self._find_record(self.generation_id, wait=timeout)
+        except NotFoundError:
+            return None
+        except TimeoutError:
+            if deadline.expired():
+                return None
+            raise
+        self._outline.usage = record.to_usage()
+        if self._reservation is not None:
+            self._reservation.settle(self.cost)
+        return self.cost
+
+    def on_end(self, callback: Callable[[ChatStream], object]) -> None:
+        """Have `callback` called once with this stream when it is over, in whatever way.
+
+        Args:
+            callback: It must neither raise nor wait: the end may come while the stream is being
+                cancelled or dropped. At once, where the stream is over.
+        """
+        if self.ending is None:
+            self._on_end.append(callback)
+        else:
+            callback(self)
+
     # What events mean.
 
     def _reset(self) -> None:
         super()._reset()
-        self._outline = Accumulator() if self._keeps else Outline()
+        limits = self._limits
+        self._outline: Outline
+        if self._keeps:
+            self._outline = Accumulator(limits.max_choices, limits.max_tool_calls)
+        else:
+            self._outline = Outline(limits.max_choices)
 
     def _take(self, data: bytes) -> ChatChunk | None:
         if data == b"[DONE]":
@@ -155,7 +419,10 @@ class ChatStream(EventStream[ChatChunk]):
             chunk = patient
         chunk.raw = data
         outline = self._outline
-        outline.add(chunk)
+        try:
+            outline.add(chunk)
+        except TooManyError as error:
+            raise ProtocolError(f"the stream opens {error}") from None
         self.deltas = outline.deltas
         if chunk.error is not None or outline.failed is not None or not chunk.choices:
             self._raise_error_in(chunk, data)
@@ -203,7 +470,9 @@ class ChatStream(EventStream[ChatChunk]):
 
     def _complete_error(self, error: OpenRouterError) -> None:
         error.generation_id = error.generation_id or self.generation_id
-        error.partial = self._outline.completion(ended=False)
+        error.partial = self.partial
+        if self._documents is not None:
+            self._documents.learn_from(error)
         if error.phase == "body":
             error.retryable = False
         if self.cost is not None:
@@ -214,12 +483,22 @@ class ChatStream(EventStream[ChatChunk]):
             error.billed = "no"  # an error without any output is not charged
 
     def _end_as(self, state: Any, ending: Ending) -> None:
+        if self._response is not None and self.usage is not None:
+            self._response.spent(self.usage.total_tokens or 0)
         super()._end_as(state, ending)
         timing, usage = self.timing, self.usage
         if usage is not None and timing.end is not None and timing.first_delta is not None:
             seconds = timing.end - timing.first_delta
             if seconds > 0 and usage.completion_tokens:
                 timing.tokens_per_second = usage.completion_tokens / seconds
+        if self._reservation is not None:
+            self._reservation.settle(self.cost)
+        if self._documents is not None:
+            self._documents.learn(self.annotations)
+            self._documents.over()
+        callbacks, self._on_end = self._on_end, []
+        for callback in callbacks:
+            callback(self)
 
     def _raise_if_over(self) -> None:
         if self.ending in ("left", "truncated", "broken", "error", "timeout"):
@@ -245,6 +524,25 @@ class TextCursor(Leaving):
                 return text
 
 
+class ReasoningCursor(Leaving):
+    """Iterates the reasoning of a chat stream."""
+
+    __slots__ = ()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        stream = cast("ChatStream", self._stream)
+        while True:
+            chunk = stream._waiting_item()
+            if chunk is None:
+                chunk = await stream._step_with_reads()
+            reasoning = chunk.reasoning
+            if reasoning:
+                return reasoning
+
+
 class ImageCursor(Leaving):
     """Iterates the images of a chat stream."""
 
@@ -268,3 +566,36 @@ class ImageCursor(Leaving):
                     self._seen.add(mark)
                     self._waiting.append(image)
         return self._waiting.pop(0)
+
+
+class AudioCursor(Leaving):
+    """Iterates the sound of a chat stream.
+
+    Attributes:
+        transcript: What has been said so far.
+    """
+
+    __slots__ = ("_pieces", "transcript")
+
+    def __init__(self, stream: ChatStream) -> None:
+        super().__init__(stream)
+        self._pieces = Base64Pieces()
+        self.transcript = ""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        stream = cast("ChatStream", self._stream)
+        while True:
+            piece = (await stream._step()).audio
+            if piece is None:
+                continue
+            if piece.transcript:
+                self.transcript += piece.transcript
+            try:
+                data = self._pieces.feed(piece.data or "")
+            except ValueError as error:
+                raise stream._failed(ProtocolError(f"the sound is no base64: {error}")) from None
+            if data:
+                return data

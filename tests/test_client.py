@@ -11,13 +11,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
 
 from openrouter_async import (
     APIConnectionError,
+    ChatCompletion,
     Limits,
     Message,
     OpenRouter,
@@ -47,6 +48,9 @@ from openrouter_async.testing import (
 )
 from tests.quiet import KEY
 
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
+
 ROOT = Path(__file__).parent.parent
 ANSWER = chat("Hel", "lo")
 QUICK = RetryPolicy(first_delay=0.001)
@@ -54,7 +58,8 @@ QUICK = RetryPolicy(first_delay=0.001)
 
 async def ask(client: OpenRouter, **more: Any) -> str:
     """Get one answer."""
-    return (await client.complete("Hi", **more)).text
+    completion: ChatCompletion = await client.complete("Hi", **more)
+    return completion.text
 
 
 # Making one.
@@ -248,9 +253,9 @@ BAD_CALLS: Sequence[tuple[Call, type[Exception], str]] = [
     (lambda client: client.stream("Hi", timeouts=3), TypeError, "Timeouts"),  # type: ignore[arg-type]
     (lambda client: client.stream("Hi", extra_headers={"A": "b\nc"}), ValueError, "line end"),
     (lambda client: client.stream("Hi", seed=object()), TypeError, "seed"),  # type: ignore[arg-type]
-    (lambda client: client.complete("Hi", transport="xml"), ValueError, "transport"),  # type: ignore[arg-type]
-    (lambda client: client.complete("Hi", seed=object()), TypeError, "seed"),  # type: ignore[arg-type]
-    (lambda client: client.complete("Hi", modle="m", transport="json"), TypeError, "unknown"),  # type: ignore[call-arg]
+    (lambda client: client.complete("Hi", transport="xml"), ValueError, "transport"),  # type: ignore[call-overload]
+    (lambda client: client.complete("Hi", seed=object()), TypeError, "seed"),  # type: ignore[call-overload]
+    (lambda client: client.complete("Hi", modle="m", transport="json"), TypeError, "unknown"),  # type: ignore[call-overload]
 ]
 
 
@@ -287,6 +292,20 @@ async def test_closed_client_is_misuse(client: OpenRouter, emulator: Emulator) -
 
 
 # Travelling.
+
+
+async def test_a_header_goes_out_once_however_it_is_spelt(emulator: Emulator) -> None:
+    """What is nearer to the request wins; the key's own header is nobody else's to set."""
+    emulator.always(ANSWER)
+    async with OpenRouter(
+        KEY, base_url=emulator.base_url, app_title="Mine", headers={"x-team": "blue"}
+    ) as client:
+        extra = {"authorization": "Bearer other", "X-OPENROUTER-TITLE": "Theirs", "X-Team": "red"}
+        await client.complete("Hi", model="m", extra_headers=extra)
+    sent = cast("CIMultiDictProxy[str]", emulator.requests[-1].headers)
+    assert sent.getall("Authorization") == [f"Bearer {KEY}"]
+    assert sent.getall("X-OpenRouter-Title") == ["Theirs"]
+    assert sent.getall("X-Team") == ["red"]
 
 
 async def test_client_travels_without_its_key(

@@ -351,6 +351,22 @@ async def test_an_error_body_called_a_success_raises(
     assert caught.value.billed == "no"
 
 
+@pytest.mark.parametrize("spelling", ["loop", "collect"])
+async def test_an_error_under_a_streams_content_type_raises(
+    once: OpenRouter, emulator: Emulator, spelling: str
+) -> None:
+    """A body of plain JSON that is called an event stream is read for the error in it."""
+    body = b'{"error":{"code":429,"message":"Slow down, please"}}'
+    emulator.play(replay(body, content_type="text/event-stream"))
+    with pytest.raises(RateLimitError, match="Slow down, please") as caught:
+        if spelling == "loop":
+            async for _ in once.stream("Hi", model="m"):
+                pass
+        else:
+            await once.stream("Hi", model="m")
+    assert caught.value.billed == "no"
+
+
 @pytest.mark.parametrize("call", ["complete", "complete as json"])
 @pytest.mark.parametrize("form", ["error", "reason"])
 async def test_a_choice_that_failed_raises(

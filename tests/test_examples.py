@@ -15,15 +15,17 @@ import sys
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 import openrouter_async
 from openrouter_async import OpenRouter
-from openrouter_async.testing import Emulator
+from openrouter_async.testing import Emulator, make_pdf
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-or-v1-test-key"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 
 
 def run_example(name: str, base_url: str | None, folder: Path, *arguments: str) -> str:
@@ -61,6 +63,25 @@ def test_stream_images_saves_the_image(tmp_path: Path) -> None:
     assert "ending complete" in printed
 
 
+def test_structured_output_prints_values(tmp_path: Path) -> None:
+    """The example of structured output prints a list, a value that grows, and the typed value."""
+    with Emulator.in_thread() as emulator:
+        printed = run_example("structured_output.py", emulator.base_url, tmp_path)
+    assert "herbs: " in printed
+    assert "so far: title, difficulty, ingredients, steps" in printed
+    assert "(easy), 1 steps" in printed
+
+
+def test_tools_runs_a_tool(tmp_path: Path) -> None:
+    """The tool example calls its tool and tells what came of it."""
+    with Emulator.in_thread() as emulator:
+        printed = run_example("tools.py", emulator.base_url, tmp_path, "The weather in Oslo?")
+    assert "[weather done in " in printed
+    assert "The tool says" in printed
+    assert "2 turns" in printed
+    assert "finished" in printed
+
+
 def test_demo_runs_without_a_key(tmp_path: Path) -> None:
     """The demo needs no key: it streams from the built-in emulator and reports both streams."""
     printed = run_example("demo.py", None, tmp_path)
@@ -77,6 +98,127 @@ def test_demo_uses_the_key_that_is_set(tmp_path: Path) -> None:
         assert emulator.accepted == 2
 
 
+@pytest.mark.parametrize("keyed", [True, False])
+def test_reasoning_shows_the_thoughts_first(keyed: bool, tmp_path: Path) -> None:
+    """The reasoning example prints thoughts, answer and cost, with a key and without one."""
+    with Emulator.in_thread() as emulator:
+        printed = run_example("reasoning.py", emulator.base_url if keyed else None, tmp_path)
+        assert emulator.accepted == int(keyed)
+    assert "tokens of reasoning, cost $0.0" in printed
+    assert keyed or printed.index("If the ball") < printed.index("Five cents.")
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_conversation_goes_on_from_a_file(keyed: bool, tmp_path: Path) -> None:
+    """The conversation example talks, branches, saves and goes on, with a key and without one."""
+    with Emulator.in_thread() as emulator:
+        printed = run_example("conversation.py", emulator.base_url if keyed else None, tmp_path)
+        assert emulator.accepted == 4 * int(keyed)
+    assert printed.count("> ") == 4
+    assert "7 messages, cost $0.0" in printed
+    assert (tmp_path / "conversation.json").exists()
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_generate_image_saves_two_pictures(keyed: bool, tmp_path: Path) -> None:
+    """The image example draws, and draws again by what it drew, with a key and without one."""
+    with Emulator.in_thread() as emulator:
+        printed = run_example(
+            "generate_image.py", emulator.base_url if keyed else None, tmp_path, "A fox", "drawn"
+        )
+        assert emulator.accepted == 2 * int(keyed)
+    assert "picture.png: 688 x 384" in printed
+    assert "by-night.png: 512 x 512" in printed
+    for name in ("picture.png", "by-night.png"):
+        assert (tmp_path / "drawn" / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_vision_asks_about_a_picture(keyed: bool, tmp_path: Path) -> None:
+    """The vision example sends a file, or a picture that it has had drawn."""
+    (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\nphoto")
+    with Emulator.in_thread() as emulator:
+        printed = run_example(
+            "vision.py", emulator.base_url if keyed else None, tmp_path, *["photo.png"] * keyed
+        )
+        assert [request.body.count(b"data:image/png;base64,") for request in emulator.requests] == [
+            1
+        ] * keyed
+    assert "ending complete" in printed
+
+
+def test_the_picture_of_the_readme_is_made_anew(tmp_path: Path) -> None:
+    """The script gives an SVG of the same kind as the one that the README shows."""
+    run_example("picture.py", None, tmp_path, "made.svg")
+    for path in (tmp_path / "made.svg", ROOT / "docs" / "stream_images.svg"):
+        picture = path.read_text("utf-8")
+        found = ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}image")
+        assert [image.get("href", "")[:22] for image in found] == ["data:image/png;base64,"] * 4
+        assert len(picture) < 100_000
+
+
+def test_share_gives_every_reader_the_whole_answer(tmp_path: Path) -> None:
+    """Three readers of one request, one of which was away for a while, count the same."""
+    printed = run_example("share.py", None, tmp_path)
+    assert len(set(re.findall(r": (\d+) characters", printed))) == 1
+    assert printed.count(" characters") == 3
+    assert "ending complete" in printed
+
+
+def test_budget_spends_no_more_than_it_may(tmp_path: Path) -> None:
+    """The budget example needs no key, serves a part of its requests and refuses the rest."""
+    printed = run_example("budget.py", None, tmp_path)
+    assert 0 < printed.count("refused") < 8
+    assert "of $0.001000, uncertain $0.000000" in printed
+
+
+def test_fallback_answers_twice(tmp_path: Path) -> None:
+    """The fallback example needs no key: one silent model is replaced, the other outrun."""
+    printed = run_example("fallback.py", None, tmp_path)
+    assert printed.count("The air scatters blue light.") == 2
+    assert printed.count("google/gemini-2.5-flash won") == 2
+    assert "(FirstEventTimeout)" in printed
+    assert "deepseek/deepseek-r1 lost" in printed
+
+
+def test_pdf_questions_are_paid_for_once(tmp_path: Path) -> None:
+    """The PDF example needs no key, parses once, and a second run not at all."""
+    first = run_example("pdf_questions.py", None, tmp_path)
+    assert "The harvest of 1903 was 21 tons." in first
+    assert first.count("saved $0.006000") == 2
+    assert run_example("pdf_questions.py", None, tmp_path).count("saved $0.006000") == 3
+
+
+def test_speech_is_saved_and_transcribed(tmp_path: Path) -> None:
+    """What the speech example saves plays, and the transcription example reads it."""
+    with Emulator.in_thread() as emulator:
+        printed = run_example("speech.py", emulator.base_url, tmp_path, "Good morning")
+        assert "speech.wav: " in printed
+        assert "speech.mp3: " in printed
+        heard = run_example("transcribe.py", emulator.base_url, tmp_path, "speech.wav")
+    size = (tmp_path / "speech.wav").stat().st_size
+    assert heard.startswith(f"A recording of {size} bytes in wav.\n")
+    assert "0.00 s to" in heard
+    assert (tmp_path / "speech.mp3").read_bytes().startswith(b"\xff\xfb")
+
+
+def test_batch_reviews_judges_every_row(tmp_path: Path) -> None:
+    """The batch example needs no key, gives a typed value for each row, and pays once for each."""
+    for run in range(2):
+        printed = run_example("batch_reviews.py", None, tmp_path)
+        assert "4 of 4 done" in printed
+        assert printed.count(" stars, ") == 4, f"run {run}"
+    assert len((tmp_path / "judged.jsonl").read_bytes().splitlines()) == 4
+    assert "</svg>" in (tmp_path / "judged.html").read_text("utf-8")
+
+
+def test_batch_images_draws_every_prompt(tmp_path: Path) -> None:
+    """The example of images in a batch needs no key and writes a file for each prompt."""
+    assert "3 of 3 drawn" in run_example("batch_images.py", None, tmp_path)
+    pictures = sorted((tmp_path / "pictures").iterdir())
+    assert [picture.read_bytes()[:4] for picture in pictures] == [b"\x89PNG"] * 3
+
+
 def modules() -> list[ModuleType]:
     """Every module of the package that imports without an extra."""
     found = pkgutil.walk_packages(openrouter_async.__path__, "openrouter_async.")
@@ -91,9 +233,14 @@ def test_docstring_examples_run(module: ModuleType) -> None:
     assert failed == 0
 
 
-README_BLOCKS = re.findall(
-    r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
-)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(
+        re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    )
+]
 
 
 def compiled(source: str) -> CodeType:
@@ -103,12 +250,14 @@ def compiled(source: str) -> CodeType:
     return code
 
 
-@pytest.mark.parametrize("source", README_BLOCKS, ids=range(len(README_BLOCKS)))
-async def test_readme_code_runs(
+@pytest.mark.parametrize("source", BLOCKS)
+async def test_documented_code_runs(
     source: str, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each block of the README runs as it stands."""
+    """Each block of the README and of the pages in docs runs as it stands."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "cat.png").write_bytes(PNG)
+    (tmp_path / "report.pdf").write_bytes(make_pdf("It was signed by Jane Miller."))
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
     monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
     async with OpenRouter() as client:

@@ -25,48 +25,83 @@ FOLDER = ROOT / PACKAGE
 LEVELS = {
     "_version": 0,
     "types": 0,
+    "_sealed": 0,
     "_sse": 0,
     "_frames": 0,
-    "_timing": 0,
     "errors": 1,
     "content": 1,
     "_config": 1,
+    "_timing": 1,
+    "_schema": 1,
+    "_tool_calls": 1,
+    "_partial_json": 0,
     "_error_bodies": 2,
     "_accumulate": 2,
+    "_completion": 3,
     "_retry": 2,
+    "budget": 2,
+    "_prices": 2,
+    "_price_list": 3,
+    "_calling": 3,
+    "_pacing": 2,
+    "_structured": 2,
+    "webhooks": 2,
+    "_image_result": 2,
     "_limits": 3,
     "_transport": 3,
+    "_threads": 3,
+    "_turns": 3,
+    "_upload": 3,
+    "_part_file": 0,
+    "_multipart": 4,
+    "_weaving": 1,
+    "documents": 3,
+    "_pdf": 4,
+    "_stats": 4,
     "_bodies": 4,
     "_event_stream": 4,
     "stream": 5,
-    "resources": 5,
+    "_heard": 5,
+    "image_events": 5,
+    "_byte_stream": 5,
     "_sender": 5,
-    "client": 6,
-    "conversation": 7,
-    "tools": 7,
-    "batch": 7,
-    "testing": 7,
-    "integrations": 7,
-    "cli": 7,
+    "resources": 6,
+    "image_stream": 6,
+    "_race": 6,
+    "parsing": 6,
+    "sharing": 6,
+    "_chat_calls": 7,
+    "client": 8,
+    "conversation": 9,
+    "tools": 9,
+    "batch": 9,
+    "testing": 9,
+    "integrations": 9,
+    "cli": 10,
 }
 
-# `openrouter_async` itself names what users import, from every level but the last. So it stands
-# above the client: what lies beside it (the seventh level) may use those public names.
-FACE_LEVEL = 6
+# `openrouter_async` itself names what users import, from every level but the last two. It stands
+# above the client: what lies above it may use those public names.
+FACE_LEVEL = 8
 
 # Files of these folders make up one thing and know each other; the integrations do not.
-TOGETHER = {"_transport", "types", "resources", "testing"}
+TOGETHER = {"_transport", "types", "resources", "testing", "tools", "batch", "cli"}
 
 # `client.map(...)` and the like hand out an object of a higher level. The class is imported where
 # it is made, inside the method (or under TYPE_CHECKING), never when the client module is imported.
-HANDED_OUT = {"client": {"conversation", "tools", "batch"}}
+HANDED_OUT = {
+    "client": {"conversation", "tools", "batch"},
+    "types": {"_threads"},
+    "_image_result": {"_threads"},
+    "stream": {"_race", "parsing", "sharing"},
+}
 
 # What a level may use from outside. A loop and a socket begin at the third.
 LOOP_FREE_UP_TO = 2
 LOOP_LIBRARIES = {"aiohttp", "anyio", "asyncio"}
 RUNTIME_LIBRARIES = {"aiohttp", "anyio", "msgspec"}
 USES_AIOHTTP = {"_transport", "testing", "integrations"}
-BRINGS_ITS_OWN = {"testing", "integrations"}  # pytest, and the framework that is integrated with
+BRINGS_ITS_OWN = {"testing", "integrations", "cli"}  # pytest, the framework, click and rich
 
 
 class Import(NamedTuple):

@@ -6,7 +6,7 @@ import copy
 import json
 import sys
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -30,19 +30,21 @@ def partials(text: str, cuts: list[int] | None = None) -> list[Any]:
     return [*shown, copy.deepcopy(reader.value)]
 
 
-def has_grown(old: Any, new: Any) -> bool:
+def has_grown(old: object, new: object) -> bool:
     """Whether `new` has all that `old` had."""
+    if type(old) is not type(new):
+        return False
     if isinstance(old, dict):
-        return (
-            isinstance(new, dict)
-            and list(new)[: len(old)] == list(old)
-            and all(has_grown(value, new[key]) for key, value in old.items())
+        known, found = cast("dict[str, object]", old), cast("dict[str, object]", new)
+        return list(found)[: len(known)] == list(known) and all(
+            has_grown(value, found[key]) for key, value in known.items()
         )
     if isinstance(old, list):
-        return isinstance(new, list) and len(new) >= len(old) and all(map(has_grown, old, new))
+        items, more = cast("list[object]", old), cast("list[object]", new)
+        return len(more) >= len(items) and all(map(has_grown, items, more))
     if isinstance(old, str):
-        return isinstance(new, str) and new.startswith(old)
-    return type(old) is type(new) and old == new
+        return cast("str", new).startswith(old)
+    return bool(old == new)
 
 
 VALUES = st.recursive(
@@ -94,41 +96,41 @@ def test_a_cut_text_shows_a_part_of_the_value(value: Any, data: st.DataObject) -
     assert not reader.started or has_grown(reader.value, {"value": value})
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("", NOTHING),
-        ("  \n", NOTHING),
-        ("{", {}),
-        ('{"', {}),
-        ('{"na', {}),
-        ('{"name"', {}),
-        ('{"name": ', {}),
-        ('{"name": "', {"name": ""}),
-        ('{"name": "Ad', {"name": "Ad"}),
-        ('{"name": "Ad\\', {"name": "Ad"}),
-        ('{"name": "Ad\\u00', {"name": "Ad"}),
-        ('{"name": "Ad\\u00e9', {"name": "Adé"}),
-        ('{"face": "\\ud83d', {"face": ""}),
-        ('{"face": "\\ud83d\\ude0', {"face": ""}),
-        ('{"face": "\\ud83d\\ude00', {"face": "\U0001f600"}),
-        ('{"age": 3', {}),
-        ('{"age": 36', {}),
-        ('{"age": 36,', {"age": 36}),
-        ('{"age": 36}', {"age": 36}),
-        ('{"age": -1.5e', {}),
-        ('{"age": -1.5e3\n', {"age": -1500.0}),
-        ('{"ok": tru', {}),
-        ('{"ok": true', {}),
-        ('{"ok": true}', {"ok": True}),
-        ('{"ok": null,', {"ok": None}),
-        ("[1, 2", [1]),
-        ("[[], [", [[], []]),
-        ("[1,", [1]),
-        ("7", NOTHING),
-        ('"text', "text"),
-    ],
-)
+SHOWN: list[tuple[str, object]] = [
+    ("", NOTHING),
+    ("  \n", NOTHING),
+    ("{", {}),
+    ('{"', {}),
+    ('{"na', {}),
+    ('{"name"', {}),
+    ('{"name": ', {}),
+    ('{"name": "', {"name": ""}),
+    ('{"name": "Ad', {"name": "Ad"}),
+    ('{"name": "Ad\\', {"name": "Ad"}),
+    ('{"name": "Ad\\u00', {"name": "Ad"}),
+    ('{"name": "Ad\\u00e9', {"name": "Adé"}),
+    ('{"face": "\\ud83d', {"face": ""}),
+    ('{"face": "\\ud83d\\ude0', {"face": ""}),
+    ('{"face": "\\ud83d\\ude00', {"face": "\U0001f600"}),
+    ('{"age": 3', {}),
+    ('{"age": 36', {}),
+    ('{"age": 36,', {"age": 36}),
+    ('{"age": 36}', {"age": 36}),
+    ('{"age": -1.5e', {}),
+    ('{"age": -1.5e3\n', {"age": -1500.0}),
+    ('{"ok": tru', {}),
+    ('{"ok": true', {}),
+    ('{"ok": true}', {"ok": True}),
+    ('{"ok": null,', {"ok": None}),
+    ("[1, 2", [1]),
+    ("[[], [", [[], []]),
+    ("[1,", [1]),
+    ("7", NOTHING),
+    ('"text', "text"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), SHOWN)
 def test_what_is_shown(text: str, shown: Any) -> None:
     """A container shows when it opens, a text as it grows, all else when it is whole."""
     reader = PartialJSON()

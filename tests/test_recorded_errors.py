@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 
@@ -73,12 +73,12 @@ def messages_in(value: object) -> Iterator[str]:
         except ValueError:
             return
     if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
         for key in ("raw", "message", "error", "metadata"):
-            yield from messages_in(value.get(key))
-        if isinstance(value.get("message"), str):
-            yield value["message"]
-        if isinstance(value.get("raw"), str):
-            yield value["raw"]
+            yield from messages_in(fields.get(key))
+        for key in ("message", "raw"):
+            if isinstance(fields.get(key), str):
+                yield fields[key]
 
 
 def provider_sentence(body: Plain) -> str:
@@ -90,14 +90,15 @@ def provider_sentence(body: Plain) -> str:
 def test_a_recorded_error_says_what_was_said(path: Path) -> None:
     """A recorded body becomes the class of its code, and leads with the innermost sentence."""
     body = path.read_bytes()
-    error = json.loads(body)["error"]
+    error: Plain = json.loads(body)["error"]
     status = json.loads(path.with_name(f"{path.stem}.meta.json").read_text("utf-8"))["status"]
     found = error_from_response(error["code"] if status == 200 else status, {}, body, now=NOW)
     assert type(found) is CLASSES[error["code"]]
     assert str(found).startswith(provider_sentence(error)[:290])
     assert not str(found).startswith(GENERIC)
     assert found.metadata == error.get("metadata")
-    assert found.provider_name == (error.get("metadata") or {}).get("provider_name")
+    metadata: Plain = error.get("metadata") or {}
+    assert found.provider_name == metadata.get("provider_name")
 
 
 @pytest.mark.parametrize("transport", ["stream", "json"])

@@ -550,7 +550,7 @@ def test_thread_form_serves_several_loops() -> None:
             await emulator.requests[0].finished.wait()
 
         asyncio.run(wait())
-    assert not any(thread.name == "openrouter-emulator" for thread in threading.enumerate())
+    assert not any(thread.name == "openrouter-testing" for thread in threading.enumerate())
 
 
 def test_thread_form_tells_why_it_cannot_start() -> None:

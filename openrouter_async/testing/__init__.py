@@ -9,16 +9,23 @@ The rule of this file: the names that tests import, and nothing else.
 
 from openrouter_async.testing._build import chat, completion, error_chunk, http_error, replay
 from openrouter_async.testing._desk import ReceivedRequest
+from openrouter_async.testing._documents import file_annotation
 from openrouter_async.testing._emulator import Emulator
+from openrouter_async.testing._generation import generation
+from openrouter_async.testing._pdf import make_pdf
+from openrouter_async.testing._proxy import Corrupt, Fault, FaultProxy, Slow
 from openrouter_async.testing._script import Reply
 from openrouter_async.testing._steps import Cut, Drip, Hold, Pause, Raw, Reset, Send, Stall, Step
 from openrouter_async.testing._watch import Flag
 from openrouter_async.testing._wire import Framing
 
 __all__ = [
+    "Corrupt",
     "Cut",
     "Drip",
     "Emulator",
+    "Fault",
+    "FaultProxy",
     "Flag",
     "Framing",
     "Hold",
@@ -28,11 +35,15 @@ __all__ = [
     "Reply",
     "Reset",
     "Send",
+    "Slow",
     "Stall",
     "Step",
     "chat",
     "completion",
     "error_chunk",
+    "file_annotation",
+    "generation",
     "http_error",
+    "make_pdf",
     "replay",
 ]

@@ -8,8 +8,7 @@ imported when an emulator starts, so that importing this package stays cheap.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import threading
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from openrouter_async.testing._desk import BASE_PATH, Desk, ReceivedRequest
 from openrouter_async.testing._script import Reply
 from openrouter_async.testing._service import Service
+from openrouter_async.testing._thread import running_in_thread
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -106,30 +106,8 @@ class Emulator:
         True
         """
         emulator = cls(api_key=api_key, pace=pace, ssl=ssl, host=host, port=port)
-        started: concurrent.futures.Future[Callable[[], object]] = concurrent.futures.Future()
-
-        async def serve() -> None:
-            loop, stop = asyncio.get_running_loop(), asyncio.Event()
-            async with emulator:
-                started.set_result(lambda: loop.call_soon_threadsafe(stop.set))
-                await stop.wait()
-
-        def run() -> None:
-            try:
-                asyncio.run(serve())
-            except BaseException as error:
-                if started.done():
-                    raise
-                started.set_exception(error)
-
-        thread = threading.Thread(target=run, name="openrouter-emulator", daemon=True)
-        thread.start()
-        stop = started.result()
-        try:
+        with running_in_thread(emulator):
             yield emulator
-        finally:
-            stop()
-            thread.join()
 
     @property
     def base_url(self) -> str:
@@ -205,6 +183,11 @@ class Emulator:
     def disconnects(self) -> int:
         """How many requests lost their client before the answer was complete."""
         return self._desk.disconnects
+
+    @property
+    def parsed(self) -> Counter[str]:
+        """How often the pretend model had each document parsed, by the hash in its annotation."""
+        return self._service.parsed
 
     @property
     def holding(self) -> int:

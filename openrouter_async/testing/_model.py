@@ -11,6 +11,7 @@ behind it where the modalities ask for them.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from openrouter_async.testing._catalog import (
     provider_of,
     resolve,
 )
+from openrouter_async.testing._documents import Reading, answer_from, read_documents
 from openrouter_async.testing._png import draw_png
 from openrouter_async.testing._prose import (
     count_tokens,
@@ -37,14 +39,16 @@ from openrouter_async.testing._prose import (
     reply_to,
     thoughts_on,
 )
+from openrouter_async.testing._tone import in_format
 
-__all__ = ["RefusedError", "answer_to", "read_request"]
+__all__ = ["RefusedError", "answer_to", "read_request", "size_of"]
 
 Request = Mapping[str, Any]
 
 _IMAGE_TOKENS: Final = 1290
 _THINKERS: Final = (":thinking", "-r1", "/o1", "/o3", "/o4", "reasoner", "qwq", "-thinking")
 _FRAGMENT: Final = 6
+_SOUND: Final = 4_800
 _KINDS: Final = {
     "max_completion_tokens": int,
     "max_tokens": int,
@@ -110,6 +114,7 @@ class _Turn:
     reasoning_tokens: int = 0
     image_tokens: int = 0
     finish_reason: str = "stop"
+    reading: Reading = field(default_factory=Reading)
 
     def answer(self, id: str, created: int) -> Answer:
         model = resolve(_model_of(self.request))
@@ -118,7 +123,8 @@ class _Turn:
         thinking = _wants_reasoning(self.request)
         if thinking:
             self._think(prompt)
-        self._annotate(messages)
+        self.reading = read_documents(messages, _mappings(self.request.get("plugins")))
+        self.deltas += (text_delta("", annotations=[note]) for note in self.reading.annotations)
         tool = _tool_to_call(self.request, messages, prompt)
         modalities: Sequence[str] = self.request.get("modalities") or ("text",)
         if tool is not None:
@@ -126,7 +132,9 @@ class _Turn:
                 self._sign(model)
             self._call(tool, prompt)
         else:
-            if "text" in modalities:
+            if "audio" in modalities:
+                self._speak(self._text(messages, prompt))
+            elif "text" in modalities:
                 self._say(self._text(messages, prompt), model, signed=thinking)
             if "image" in modalities:
                 self._draw(prompt)
@@ -141,6 +149,8 @@ class _Turn:
         last = messages[-1]
         if last.get("role") == "tool":
             return f"The tool says: {_text_of(last)[:300]}. {reply_to(prompt)}"
+        if self.reading.pages:
+            return answer_from(self.reading.pages, prompt)
         return reply_to(prompt)
 
     def _think(self, prompt: str) -> None:
@@ -186,35 +196,47 @@ class _Turn:
         self.tokens += count_tokens(arguments)
         self.finish_reason = "tool_calls"
 
+    def _speak(self, text: str) -> None:
+        if self.request.get("stream") is not True:
+            raise RefusedError(400, "Audio output requires stream: true")
+        name = _mapping(self.request.get("audio")).get("format") or "pcm16"
+        sound = in_format(text, str(name))
+        if sound is None:
+            raise RefusedError(400, f"audio.format {name} is not supported")
+        id = "audio_" + hashlib.sha256(text.encode()).hexdigest()[:24]
+        spoken: list[dict[str, Any]] = [{"transcript": piece} for piece in pieces(text)]
+        spoken += [
+            {"data": base64.b64encode(sound[start : start + _SOUND]).decode()}
+            for start in range(0, len(sound), _SOUND)
+        ]
+        self.deltas += [{"role": "assistant", "audio": {"id": id, **piece}} for piece in spoken]
+        self.tokens += count_tokens(text)
+
     def _draw(self, prompt: str) -> None:
         config = _mapping(self.request.get("image_config"))
-        width, height = _size_of(str(config.get("aspect_ratio") or "1:1"))
+        width, height = size_of(str(config.get("aspect_ratio") or "1:1"))
         words = " ".join(word.lower() for word in keywords(prompt, 12)) or prompt
         image = image_item(draw_png(words, width, height))
         self.deltas.append(text_delta("", images=[image]))
         self.image_tokens += _IMAGE_TOKENS
         self.tokens += _IMAGE_TOKENS
 
-    def _annotate(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Send the parse of each file that no earlier answer has parsed already."""
-        parsed = {
-            _mapping(annotation.get("file")).get("hash")
-            for message in messages
-            for annotation in _mappings(message.get("annotations"))
-            if annotation.get("type") == "file"
-        }
-        for message in messages:
-            for part in _mappings(message.get("content")):
-                if part.get("type") == "file":
-                    annotation = _file_annotation(_mapping(part.get("file")))
-                    if annotation["file"]["hash"] not in parsed:
-                        self.deltas.append(text_delta("", annotations=[annotation]))
-
     def _finished(self, model: str, id: str, created: int) -> Answer:
         price = price_of(model)
         prompt_tokens = sum(
             count_tokens(_text_of(message)) for message in _mappings(self.request["messages"])
         )
+        prompt_tokens += sum(count_tokens(page.text) for page in self.reading.pages)
+        usage = usage_of(
+            prompt_tokens,
+            self.tokens,
+            prompt_cost=round(prompt_tokens * price.prompt, 10),
+            completion_cost=round(self.tokens * price.completion, 10),
+            reasoning_tokens=self.reasoning_tokens,
+            image_tokens=self.image_tokens,
+        )
+        # Parsing is charged beside what the model's tokens cost.
+        usage["cost"] = round(usage["cost"] + self.reading.cost, 12)
         return Answer(
             deltas=self.deltas,
             id=id,
@@ -223,14 +245,7 @@ class _Turn:
             created=created,
             finish_reason=self.finish_reason,
             native_finish_reason=self.finish_reason,
-            usage=usage_of(
-                prompt_tokens,
-                self.tokens,
-                prompt_cost=round(prompt_tokens * price.prompt, 10),
-                completion_cost=round(self.tokens * price.completion, 10),
-                reasoning_tokens=self.reasoning_tokens,
-                image_tokens=self.image_tokens,
-            ),
+            usage=usage,
         )
 
 
@@ -308,7 +323,7 @@ def _response_schema(request: Request) -> Mapping[str, Any] | None:
     return None
 
 
-def _size_of(aspect_ratio: str) -> tuple[int, int]:
+def size_of(aspect_ratio: str) -> tuple[int, int]:
     """Give width and height of about 512 x 512 pixels, in multiples of 16."""
     width, _, height = aspect_ratio.partition(":")
     try:
@@ -317,21 +332,3 @@ def _size_of(aspect_ratio: str) -> tuple[int, int]:
         ratio = 1.0
     stretch = sqrt(min(max(ratio, 1 / 8), 8.0))
     return round(512 * stretch / 16) * 16, round(512 / stretch / 16) * 16
-
-
-def _file_annotation(file: Mapping[str, Any]) -> dict[str, Any]:
-    name = str(file.get("filename") or "document.pdf")
-    data = str(file.get("file_data") or file.get("file_id") or "")
-    texts = (
-        f'<file name="{name}">',
-        f"# {name}\n\nA document of {len(data)} encoded characters.",
-        "</file>",
-    )
-    return {
-        "type": "file",
-        "file": {
-            "hash": hashlib.sha256(data.encode()).hexdigest(),
-            "name": name,
-            "content": [{"type": "text", "text": text} for text in texts],
-        },
-    }

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
 from openrouter_async.testing._answer import Answer
+from openrouter_async.testing._audio import answer_audio
 from openrouter_async.testing._build import http_error, json_reply, stream_reply
-from openrouter_async.testing._catalog import model_rows
+from openrouter_async.testing._catalog import model_rows, rows_for
 from openrouter_async.testing._desk import BASE_PATH, ReceivedRequest
+from openrouter_async.testing._documents import UnreadableError
+from openrouter_async.testing._images import answer_images
 from openrouter_async.testing._model import RefusedError, answer_to, read_request
 from openrouter_async.testing._script import Reply
+from openrouter_async.testing._video import Videos
 
 __all__ = ["Service"]
 
@@ -41,6 +47,8 @@ class Service:
         self._pace = pace
         self._records: dict[str, dict[str, Any]] = {}
         self._spent = 0.0
+        self._videos = Videos()
+        self.parsed: Final[Counter[str]] = Counter()  # how often each document was, by its hash
 
     def before_script(self, request: ReceivedRequest) -> Reply | None:
         """Give what is answered whatever a script says: to HEAD, and to a wrong key."""
@@ -69,8 +77,18 @@ class Service:
             case "POST", "/chat/completions":
                 return self._chat(request)
             case "GET", "/models":
-                rows = model_rows()
+                rows = rows_for(request.query)
                 return _json({"data": rows, "total_count": len(rows), "links": {"next": None}})
+            case "GET", path if path.startswith("/model/"):
+                slug = unquote(path.removeprefix("/model/"))
+                row = next((row for row in model_rows() if row["id"] == slug), None)
+                return _json({"data": row}) if row else http_error(404, f"No model {slug}")
+            case _, path if path == "/images" or path.startswith("/images/"):
+                return answer_images(request, pace=self._pace)
+            case _, path if path.startswith("/audio/"):
+                return answer_audio(request, pace=self._pace)
+            case _, path if path == "/videos" or path.startswith("/videos/"):
+                return self._videos.answer(request)
             case "GET", "/generation":
                 record = self._records.get(request.query.get("id", ""))
                 if record is None:
@@ -95,11 +113,22 @@ class Service:
             answer = answer_to(request, id=id, created=int(now))
         except RefusedError as refusal:
             return http_error(refusal.status, refusal.message)
+        except UnreadableError as unreadable:
+            return http_error(unreadable.status, str(unreadable))
+        self._count_parsed(answer)
         streamed = request.get("stream") is True
         self._record(answer, received, request, streamed=streamed)
         if streamed:
             return stream_reply(answer, comments_before=_COMMENTS, delay=self._pace)
         return json_reply(answer.completion(), headers={_GENERATION_HEADER: id})
+
+    def _count_parsed(self, answer: Answer) -> None:
+        """Count the documents that were parsed for an answer, which are those it tells of."""
+        for delta in answer.deltas:
+            if not isinstance(delta, bytes):
+                self.parsed.update(
+                    annotation["file"]["hash"] for annotation in delta.get("annotations", ())
+                )
 
     def _record(
         self,
