@@ -1,0 +1,79 @@
+"""A server that gives short answers after a while, in a process of its own: prepared bytes.
+
+What may live here: one answer, the time it takes, and nothing of the client's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import re
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from multiprocessing.queues import Queue
+
+from ._server import event
+
+_WORDS = 8
+_BODY = event(" word") * _WORDS + event("", "stop") + b"data: [DONE]\n\n"
+_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+    b"X-Generation-Id: gen-1\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(_BODY), _BODY)
+)
+_LENGTH = re.compile(rb"(?i)content-length: *(\d+)")
+
+
+class _Answering(asyncio.Protocol):
+    delay = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._received = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, blank, body = self._received.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not blank or len(body) < (int(length[1]) if length else 0):
+            return
+        self._received = b""
+        if self.delay:
+            asyncio.get_running_loop().call_later(self.delay, self._answer)
+        else:
+            self._answer()
+
+    def _answer(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(_ANSWER)
+
+
+async def _serve(ready: Queue[int], delay: float) -> None:
+    _Answering.delay = delay
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(_Answering, "127.0.0.1", 0, backlog=1_000)
+    ready.put(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+def _run(ready: Queue[int], delay: float) -> None:
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve(ready, delay))
+
+
+@contextmanager
+def serving(delay: float) -> Generator[str]:
+    """Run the server in its own process; give its URL.
+
+    Args:
+        delay: Seconds that an answer takes.
+    """
+    context = multiprocessing.get_context("spawn")
+    ready: Queue[int] = context.Queue()
+    process = context.Process(target=_run, args=(ready, delay), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ready.get(timeout=30)}"
+    finally:
+        process.terminate()
+        process.join()

@@ -1,0 +1,220 @@
+"""`Job`: a file of requests in, a file of answers out.
+
+The rule of this file: what a user sets, checked at once, and the order of a run: the files are
+opened, `Running` works, the files are closed, whatever happens.
+"""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Unpack, cast
+
+from .._threads import in_thread
+from ..budget import Budget
+from ..errors import BatchError
+from ..types import ChatParams
+from ._input import InputFile
+from ._item import Recipe
+from ._map import at_once
+from ._output import Output
+from ._pending import Pending
+from ._progress import JobProgress, JobSummary, Tally
+from ._running import OnProgress, Running, Ways
+
+if TYPE_CHECKING:
+    from ..client import OpenRouter
+
+__all__ = ["Job"]
+
+_SMALLEST: Final = Decimal("1e-12")  # what a budget has where nothing is left: free models go on
+
+
+class Job:
+    """A file of requests, and the file of what came of them.
+
+    The input is JSONL (a string; ``{"id", "prompt" or "messages", ...}`` with any field of
+    `ChatParams`; or the form of OpenAI's batch files), CSV or TSV with a header, Parquet (with
+    the extra ``data``), or a plain text file with a prompt a line. Its kind is told by the name's
+    ending. A line without an id is known by its number. A line that is no request fails, with
+    its number and what is wrong with it, and the rest goes on.
+
+    The output is JSONL, one `Row` an item, appended as answers come. A run that was
+    interrupted, by whatever, goes on where it was when the same job runs again: what is done is
+    not sent again, and what failed only on request. A request that has changed is sent again.
+
+    Args:
+        input: The file of requests.
+        output: The file of answers; its manifest and a lock stand beside it.
+        model: The model of items that name none; by default the client's.
+        system: The system message of items that bring none.
+        template: What to ask of a row, with columns in braces: ``"Summarise: {text}"``. A JSON
+            object's keys are columns, a line of plain text is ``{text}``. Without it a table has
+            a column ``prompt``.
+        response_type: The type that every answer is to be; see `OpenRouter.complete`.
+        images_to: A folder for the images of the answers; an answer without one fails then.
+        concurrency: How many at once; by default as many as the client's `Limits` allow.
+        budget: USD that the job may cost, earlier runs included, or a `Budget`. Items beyond it
+            are ``"unpaid"``; a later run with more does those.
+        dedupe: Send equal requests once, and give all the same answer.
+        retry_failed: Send failed items again.
+        **params: Any keyword of `ChatParams`, for items that do not give it.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: An argument has an impossible value.
+
+    >>> job = Job("reviews.csv", "stars.jsonl", template="Rate this: {review}", response_type=int)
+    >>> async def example(client: OpenRouter) -> None:
+    ...     summary = await job.run(client, lambda progress: print(progress.done, progress.eta))
+    ...     print(summary.done, summary.failed, summary.cost)
+    """
+
+    def __init__(
+        self,
+        input: str | Path,
+        output: str | Path,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        template: str | None = None,
+        response_type: Any = None,
+        images_to: str | Path | None = None,
+        concurrency: int | None = None,
+        budget: float | Decimal | Budget | None = None,
+        dedupe: bool = False,
+        retry_failed: bool = False,
+        **params: Unpack[ChatParams],
+    ) -> None:
+        self.input = Path(input)
+        self.output = Path(output)
+        if self.input.resolve() == self.output.resolve():
+            raise ValueError("output must be another file than input")
+        self._images_to = None if images_to is None else Path(images_to)
+        self._recipe = Recipe(
+            model=model,
+            system=system,
+            template=template,
+            response_type=response_type,
+            wants_images=images_to is not None,
+            params=params,
+        )
+        self._response_type = response_type
+        self._concurrency = concurrency
+        if concurrency is not None and not (type(concurrency) is int and concurrency > 0):
+            raise ValueError(f"concurrency must be a whole number from 1 on, got {concurrency!r}")
+        self._budget = budget
+        if budget is not None and not isinstance(budget, Budget):
+            Budget(budget)  # says what is wrong with the number
+        self._dedupe = dedupe
+        self._retry_failed = retry_failed
+        self._running: Running | None = None
+
+    @property
+    def progress(self) -> JobProgress | None:
+        """How far the run is; None while none is under way."""
+        return None if self._running is None else self._running.progress()
+
+    def stop(self) -> None:
+        """Have the run take up no further item and return when those under way have ended."""
+        if self._running is not None:
+            self._running.stop()
+
+    async def run(self, client: OpenRouter, on_progress: OnProgress | None = None) -> JobSummary:
+        """Send what has no answer yet, and write what comes.
+
+        Cancelling it cancels what is under way; what had come by then is written.
+
+        Args:
+            client: Sends; its limits, its pauses and its own budget hold.
+            on_progress: Called with a `JobProgress` now and then, and at the end. It must be
+                quick.
+
+        Raises:
+            BatchError: A file cannot be read or written, a column that the template names is
+                missing, or the output belongs to another job.
+            AuthenticationError: The key is refused; no item is marked as failed for that.
+            PaymentRequiredError: The account has no credit left; as before.
+            RuntimeError: The client is closed, or this job is running already.
+        """
+        if self._running is not None:
+            raise RuntimeError("this job is running already")
+        source = InputFile(self.input)
+        identity = {"input": self.input.name, **self._recipe.identity}
+        output = Output(self.output, identity, remembers_places=self._dedupe)
+        try:
+            total = await in_thread(self._open, source, output)
+            return await self._run(client, source, output, total, on_progress)
+        finally:
+            self._running = None
+            source.close()
+            output.close()
+
+    def _open(self, source: InputFile, output: Output) -> int:
+        total = source.count()
+        source.__enter__()
+        if source.kind == "table":
+            missing = self._recipe.missing_columns(source.columns)
+            if missing:
+                raise BatchError(
+                    f"line 1 of {self.input} names no column {missing[0]!r}, which the template "
+                    f"needs; it names {', '.join(map(repr, source.columns))}"
+                )
+        if self._images_to is not None:
+            try:
+                self._images_to.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BatchError(f"cannot make {self._images_to}: {error.strerror}") from error
+        output.open()
+        return total
+
+    async def _run(
+        self,
+        client: OpenRouter,
+        source: InputFile,
+        output: Output,
+        total: int,
+        on_progress: OnProgress | None,
+    ) -> JobSummary:
+        tally = Tally(total, time.monotonic())
+        tally.cost = sum(row.spent for row in output.known.values())
+        pending = Pending(
+            source,
+            self._recipe,
+            dict(output.known),
+            retry_failed=self._retry_failed,
+            tally=tally,
+        )
+        running = self._running = Running(
+            self._ways(client, tally.cost), pending, output, tally, on_progress
+        )
+        state = "stopped"
+        try:
+            await running.to_its_end()
+            await in_thread(output.compact, pending.stale())
+            summary = tally.summary(str(self.output), time.monotonic())
+            state = "stopped" if summary.left else "done"
+            return summary
+        finally:
+            running.save_manifest(state)
+
+    def _ways(self, client: OpenRouter, spent: float) -> Ways:
+        budget = self._budget
+        if budget is not None and not isinstance(budget, Budget):
+            left = Decimal(budget) - Decimal(spent)
+            budget = Budget(max(left, _SMALLEST), name=self.output.name)
+        keywords = {"budget": budget, "response_type": self._response_type}
+        sender = client._sender  # pyright: ignore[reportPrivateUsage]
+        return Ways(
+            complete=cast("Any", client.complete),
+            keywords={name: value for name, value in keywords.items() if value is not None},
+            images_to=self._images_to,
+            dedupe=self._dedupe,
+            concurrency=self._concurrency or at_once(sender.limits),
+            refuse=sender.refuse_if_closed,
+            refusals=lambda: client.stats().refusals,
+        )
+
+    def __repr__(self) -> str:
+        return f"Job({str(self.input)!r}, {str(self.output)!r})"
