@@ -17,6 +17,9 @@ CODE := $(wildcard openrouter_async tests examples benchmarks)
 
 PYTEST_ARGS ?=
 
+# Tests wait for sockets more than they compute, so twice the cores of a small machine.
+WORKERS ?= 4
+
 # pyright's wrapper would ask the network whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -36,7 +39,7 @@ demo: $(RUNTIME)  ## Stream an answer from the built-in emulator (no key, no net
 	$(PY) examples/demo.py
 
 test: $(DEV)  ## Run the tests (PYTEST_ARGS="-k sse -x" passes arguments on)
-	$(PY) -m pytest --numprocesses auto $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses $(WORKERS) $(PYTEST_ARGS)
 
 lint: $(DEV)  ## Check style and formatting
 	$(PY) -m ruff check .
@@ -47,7 +50,7 @@ types: $(DEV)  ## Check the types, with mypy and with pyright, both strict
 	$(PY) -m pyright --pythonpath $(PY)
 
 coverage: $(DEV)  ## Run the tests, show the uncovered lines, fail below the threshold
-	$(PY) -m pytest --numprocesses auto --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses $(WORKERS) --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
 
 format: $(DEV)  ## Fix what can be fixed, and format
 	$(PY) -m ruff check --fix .

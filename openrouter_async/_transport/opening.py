@@ -1,13 +1,15 @@
 """One attempt on its way to the headers of its answer.
 
-The rule of this file: aiohttp reports what it does, and this decides which phase that is and which
+The rule of this file: it is told what aiohttp does, and decides which phase that is and which
 deadline is the nearest. One `asyncio.timeout` serves all phases and is moved from one to the next.
 """
 
 from __future__ import annotations
 
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from math import inf
+from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from ..errors import (
     APIConnectionError,
@@ -24,18 +26,22 @@ from .failures import timeout_error
 if TYPE_CHECKING:
     import asyncio
 
-    import aiohttp
-
     from .._config import Timeouts
     from .ledger import Ledger
 
-__all__ = ["Opening", "phase_reports"]
+__all__ = ["Opening", "begin", "current"]
+
+
+# Weak, as timers and tasks of aiohttp keep the context in which they were made. Its own tracing
+# would carry the attempt along as well, at the price of a dozen coroutines a request.
+_CURRENT: Final[ContextVar[ref[Opening] | None]] = ContextVar("opening", default=None)
 
 
 class Opening:
     """One attempt on its way to the headers: its phase, and the deadline of that phase."""
 
     __slots__ = (
+        "__weakref__",
         "_expires_as",
         "_scope",
         "asked_at",
@@ -99,24 +105,28 @@ class Opening:
             self.sending_at = now
             self.pool.waiting -= 1
         timeouts = self.timeouts
-        deadlines: list[tuple[float | None, float, type[APIConnectionError]]]
+        sending_at = now if self.sending_at is None else self.sending_at
+        deadlines: tuple[tuple[float | None, float, type[APIConnectionError]], ...]
         if phase == "queue":
-            deadlines = [(timeouts.queue, self.asked_at, QueueTimeout)]
+            deadlines = ((timeouts.queue, self.asked_at, QueueTimeout),)
+        elif phase == "connect":
+            deadlines = (
+                (timeouts.total, sending_at, TotalTimeout),
+                (timeouts.connect, sending_at, ConnectTimeout),
+            )
         else:
-            since = now if self.sending_at is None else self.sending_at
-            deadlines = [(timeouts.total, since, TotalTimeout)]
-            if phase == "connect":
-                deadlines.append((timeouts.connect, since, ConnectTimeout))
-            else:
-                self.sent_at = now
-                deadlines.append((timeouts.wire_idle, now, WireIdleTimeout))
-                deadlines.append((timeouts.first_event, now, FirstEventTimeout))
-        ends = [(since + limit, kind) for limit, since, kind in deadlines if limit is not None]
-        if ends:
-            when, self._expires_as = min(ends, key=itemgetter(0))
-            scope.reschedule(when)
-        else:
-            scope.reschedule(None)
+            self.sent_at = now
+            deadlines = (
+                (timeouts.total, sending_at, TotalTimeout),
+                (timeouts.wire_idle, now, WireIdleTimeout),
+                (timeouts.first_event, now, FirstEventTimeout),
+            )
+        when, kind = inf, self._expires_as
+        for limit, since, expires_as in deadlines:
+            if limit is not None and since + limit < when:
+                when, kind = since + limit, expires_as
+        self._expires_as = kind
+        scope.reschedule(None if when == inf else when)
 
     def timeout(self) -> OpenRouterError:
         """Give the exception of the deadline that has passed."""
@@ -131,28 +141,12 @@ class Opening:
         return timeout_error(kind, limits[kind])
 
 
-def phase_reports() -> aiohttp.TraceConfig:
-    import aiohttp
+def current() -> Opening | None:
+    """Give the attempt that the running task is opening."""
+    reference = _CURRENT.get()
+    return reference() if reference is not None else None
 
-    def context(trace_request_ctx: object = None) -> object:
-        return trace_request_ctx
 
-    async def connecting(session: object, opening: Opening, params: object) -> None:
-        opening.enter("connect")
-
-    async def connected(session: object, opening: Opening, params: object) -> None:
-        opening.connected(new=True)
-
-    async def reused(session: object, opening: Opening, params: object) -> None:
-        opening.connected(new=False)
-
-    async def sent(session: object, opening: Opening, params: object) -> None:
-        opening.enter("headers")
-
-    factory: Any = context  # aiohttp's annotation asks for one certain class
-    config: Any = aiohttp.TraceConfig(trace_config_ctx_factory=factory)
-    config.on_connection_create_start.append(connecting)
-    config.on_connection_create_end.append(connected)
-    config.on_connection_reuseconn.append(reused)
-    config.on_request_chunk_sent.append(sent)
-    return config  # type: ignore[no-any-return]
+def begin(opening: Opening) -> None:
+    """Say which attempt the running task is opening from now on."""
+    _CURRENT.set(ref(opening))

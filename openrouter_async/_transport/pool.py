@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final, Protocol
 
 from .ledger import Holder, Ledger
-from .opening import phase_reports
 
 if TYPE_CHECKING:
     import asyncio
@@ -101,9 +100,9 @@ async def _close_at_end(
 def _new_session(limits: Limits, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
     import aiohttp
 
-    from .reuse import CheckedRequest
+    from .reuse import CheckedRequest, ReportingConnector
 
-    connector = aiohttp.TCPConnector(
+    connector = ReportingConnector(
         limit=0,  # the line of places is the one limit
         keepalive_timeout=limits.keepalive,
         ttl_dns_cache=int(limits.dns_ttl) or 1,
@@ -117,5 +116,4 @@ def _new_session(limits: Limits, tls: ssl.SSLContext | None) -> aiohttp.ClientSe
         # aiohttp's `trust_env` also reads ~/.netrc; the proxy is found by `environment_proxy`.
         trust_env=False,
         read_bufsize=_READ_SIZE,
-        trace_configs=[phase_reports()],
     )

@@ -11,16 +11,16 @@ import sys
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec import Struct
 
+from .._sealed import SealedBytes
 from ..errors import OpenRouterError
 from .failures import foreign, refused_by_proxy, translated
 from .network import environment_proxy, load
-from .opening import Opening
+from .opening import Opening, begin
 from .pool import Pool
 from .response import Response
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PoolStats", "Request", "StreamedBody", "Transport"]
 
-_LARGE_BODY: Final = 2**20
-"""aiohttp writes bytes in one piece and warns above this; a file it writes piece by piece."""
+_SLICE: Final = 2**18
+"""Bytes of a body that are written at once: more would hold up the loop, and other streams."""
 
 
 class StreamedBody(Protocol):
@@ -183,7 +183,7 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         import aiohttp
 
-        body = request.body
+        begin(opening)
         own_deadlines: dict[str, Any] = {}
         if not pool.owned:
             # A session of the user's brings aiohttp's default of 300 s in all, and reports no
@@ -196,12 +196,11 @@ class Transport:
             request.method,
             request.url,
             params=request.params,
-            data=BytesIO(body) if isinstance(body, bytes) and len(body) > _LARGE_BODY else body,
+            data=_data_of(request.body, opening),
             headers=_with_length(request),
             allow_redirects=False,
             proxy=pool.proxy,
             ssl=pool.tls if pool.tls is not None else True,
-            trace_request_ctx=opening,
             **own_deadlines,
         )
         if response.status == 407:  # the proxy's word; over CONNECT aiohttp raises it
@@ -296,11 +295,56 @@ class Transport:
         self._starting = {}
 
 
+class _Sending:
+    """A body on its way: each piece of it that is asked for is a sign that the last one is out."""
+
+    __slots__ = ("_opening", "_pieces")
+
+    def __init__(self, pieces: AsyncIterator[bytes], opening: Opening) -> None:
+        self._pieces = pieces
+        self._opening = opening
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self._opening.enter("headers")
+        return await anext(self._pieces)
+
+
+class _Slices:
+    """Bytes in pieces."""
+
+    __slots__ = ("_at", "_body")
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._at = 0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._at >= len(self._body):
+            raise StopAsyncIteration
+        self._at += _SLICE
+        return SealedBytes(self._body[self._at - _SLICE : self._at])
+
+
+def _data_of(body: bytes | StreamedBody | None, opening: Opening) -> bytes | _Sending | None:
+    """Give what aiohttp is to send: bytes in one piece where they are few."""
+    if body is None or (isinstance(body, bytes) and len(body) <= _SLICE):
+        return body
+    return _Sending(_Slices(body) if isinstance(body, bytes) else aiter(body), opening)
+
+
 def _with_length(request: Request) -> Mapping[str, str]:
     """Say how long a streamed body is, or aiohttp would send it in chunks."""
-    if request.body is None or isinstance(request.body, bytes):
+    body = request.body
+    if body is None or (isinstance(body, bytes) and len(body) <= _SLICE):
         return request.headers
-    return {**request.headers, "Content-Length": str(request.body.length)}
+    length = len(body) if isinstance(body, bytes) else body.length
+    return {**request.headers, "Content-Length": str(length)}
 
 
 # The parent's sockets and its epoll set are shared with the child of a fork: closing a
