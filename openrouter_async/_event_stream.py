@@ -284,6 +284,16 @@ class EventStream(Generic[T]):
             raise self._failed(error) from error.__cause__
         return None
 
+    def _take_waiting(self) -> None:
+        """Take all events that have come already, for who wants only what they add up to."""
+        try:
+            for data in self._events:
+                self._take(data)
+                if self._response is None:  # that one was the end
+                    break
+        except OpenRouterError as error:
+            raise self._failed(error) from error.__cause__
+
     async def _step(self) -> T:
         item = self._waiting_item()
         return item if item is not None else await self._step_with_reads()

@@ -221,8 +221,8 @@ class ChatStream(EventStream[ChatChunk]):
         self._raise_if_over()
         try:
             while True:
-                if self._waiting_item() is None:
-                    await self._step_with_reads()
+                self._take_waiting()
+                await self._step_with_reads()
         except StopAsyncIteration:
             self._raise_if_over()
         return cast("ChatCompletion", self.partial)

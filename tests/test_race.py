@@ -545,7 +545,9 @@ async def test_stopped_at_every_await_nothing_stays(kind: str) -> None:
                 assert_nothing_leased(client)
                 assert budget.reserved == 0
                 if text is not None:
-                    assert (text, len(stream.attempts)) == ("ab", 2)
+                    assert text == "ab"
+                    # On a busy machine the first one may have spoken before the second was due.
+                    assert len(stream.attempts) in (1, 2)
                     assert at > 3
                     return
             pytest.fail("it never came through")
