@@ -42,7 +42,7 @@ class ReportingConnector(aiohttp.TCPConnector):
     """A connector that tells the attempt for which it connects what it does."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] - a part is untyped
         self._known: WeakSet[ResponseHandler] = WeakSet()
 
     async def connect(
