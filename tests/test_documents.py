@@ -197,17 +197,19 @@ async def test_one_call_at_a_time_has_a_document_parsed() -> None:
     store = DocumentStore()
     first, second = object(), object()
     await store.take_turns(["b", "a"], first, 5)
-    waiting = asyncio.ensure_future(store.take_turns(["a", "b"], second, 5))
+    waiting = asyncio.ensure_future(store.take_turns(["a", "b"], second, 60))
     await asyncio.sleep(0)
     assert not waiting.done()
     store.remember("a", b"1")
     store.give_up_turns(first)
-    await waiting
-    await store.take_turns(["b"], second, 5)  # its own since then
-    third = asyncio.ensure_future(store.take_turns(["b"], object(), 5))
-    await asyncio.sleep(0)
-    store.give_up_turns(second)
-    await third
+    async with asyncio.timeout(5):  # well before anybody's patience is over
+        await waiting
+        await store.take_turns(["b"], second, 60)  # its own since then
+        third = asyncio.ensure_future(store.take_turns(["b"], object(), 60))
+        await asyncio.sleep(0)
+        assert not third.done()
+        store.give_up_turns(second)
+        await third
 
 
 async def test_nobody_waits_for_ever() -> None:
@@ -223,14 +225,14 @@ async def test_a_cancelled_waiter_leaves_the_turn_to_the_next() -> None:
     store = DocumentStore()
     first, third = object(), object()
     await store.take_turns(["a"], first, 5)
-    second = asyncio.ensure_future(store.take_turns(["a"], object(), 5))
+    second = asyncio.ensure_future(store.take_turns(["a"], object(), 60))
     await asyncio.sleep(0)
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
     store.give_up_turns(first)
     async with asyncio.timeout(5):
-        await store.take_turns(["a"], third, 5)
+        await store.take_turns(["a"], third, 60)
 
 
 async def test_turns_are_kept_over_threads_and_loops() -> None:
@@ -239,12 +241,14 @@ async def test_turns_are_kept_over_threads_and_loops() -> None:
     owner = object()
     await store.take_turns(["a"], owner, 5)
     other = asyncio.create_task(
-        asyncio.to_thread(asyncio.run, store.take_turns(["a"], object(), 20))
+        asyncio.to_thread(asyncio.run, store.take_turns(["a"], object(), 60))
     )
     while not store._turns["a"].waiting:  # noqa: ASYNC110  (another thread's loop gets there)
         await asyncio.sleep(0)
+    assert not other.done()
     store.give_up_turns(owner)
-    await other
+    async with asyncio.timeout(5):  # well before its patience is over
+        await other
 
 
 # Engines.

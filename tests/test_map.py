@@ -289,7 +289,9 @@ async def test_the_limits_say_how_many(emulator: Emulator, limits: Limits, expec
         client.map(source) as run,
     ):
         first = asyncio.ensure_future(anext(run))
-        await settled(lambda: source.asked == expected)
+        await emulator.wait_for(lambda: emulator.holding == expected)
+        await asyncio.sleep(0)  # one more would have been asked for by now
+        assert source.asked == expected
         first.cancel()
 
 

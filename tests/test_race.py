@@ -111,13 +111,14 @@ async def test_the_next_model_answers_where_the_first_gives_none(
     await assert_closed(client, emulator)
 
 
-async def test_a_silent_answer_is_closed_before_the_next_is_asked_for(
+async def test_a_silent_answer_that_was_replaced_is_closed(
     emulator: Emulator, client: OpenRouter
 ) -> None:
     """The server sees the first one's connection go."""
     emulator.play(SILENT, GOOD)
     async with client.stream("Hi", fallback=["b"], timeouts=SOON):
         await emulator.wait_for(lambda: emulator.requests[0].disconnected)
+        assert [bool(request.disconnected) for request in emulator.requests] == [True, False]
 
 
 async def test_nothing_is_asked_again_once_something_was_said(
