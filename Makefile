@@ -25,12 +25,19 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 RUNTIME := $(VENV)/.runtime-stamp
 DEV := $(VENV)/.dev-stamp
+INTEGRATION := $(VENV)/.integration-stamp
+
+UPGRADE ?= --upgrade
+COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-config --no-emit-index-url --no-emit-find-links --no-strip-extras \
+	--custom-compile-command "make lock" \
+	--extra speed --extra cli --extra data --extra emulator --extra fastapi --extra otel
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # Two targets at once would set up the same .venv twice.
 .NOTPARALLEL:
-.PHONY: help demo test lint types coverage format build bench lock clean
+.PHONY: help demo test integration lint types coverage format build bench lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
@@ -39,18 +46,21 @@ demo: $(RUNTIME)  ## Stream an answer from the built-in emulator (no key, no net
 	$(PY) examples/demo.py
 
 test: $(DEV)  ## Run the tests (PYTEST_ARGS="-k sse -x" passes arguments on)
-	$(PY) -m pytest --numprocesses $(WORKERS) $(PYTEST_ARGS)
+	$(PY) -m pytest --ignore tests/integration --numprocesses $(WORKERS) $(PYTEST_ARGS)
+
+integration: $(INTEGRATION)  ## Run the tests that need a browser, a Ray cluster, node or other clients
+	$(PY) -m pytest --numprocesses 2 --dist loadfile tests/integration $(PYTEST_ARGS)
 
 lint: $(DEV)  ## Check style and formatting
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-types: $(DEV)  ## Check the types, with mypy and with pyright, both strict
+types: $(INTEGRATION)  ## Check the types, with mypy and with pyright, both strict
 	$(PY) -m mypy $(CODE)
 	$(PY) -m pyright --pythonpath $(PY)
 
 coverage: $(DEV)  ## Run the tests, show the uncovered lines, fail below the threshold
-	$(PY) -m pytest --numprocesses $(WORKERS) --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
+	$(PY) -m pytest --ignore tests/integration --numprocesses $(WORKERS) --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
 
 format: $(DEV)  ## Fix what can be fixed, and format
 	$(PY) -m ruff check --fix .
@@ -63,12 +73,12 @@ build: $(DEV)  ## Build the wheel and the source archive into dist/
 bench: $(DEV)  ## Run the benchmarks
 	$(PY) -m benchmarks
 
-lock: $(DEV)  ## Renew requirements-dev.lock with the newest versions that fit
+lock: $(DEV)  ## Renew the lock files with the newest versions that fit (UPGRADE= keeps what is pinned)
 	$(PIP) install --quiet uv
-	$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		--extra speed --extra cli --extra data --extra emulator pyproject.toml requirements-dev.in \
-		--output-file requirements-dev.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml requirements-dev.in --output-file requirements-dev.lock
+	$(COMPILE) $(UPGRADE) --constraint requirements-dev.lock --extra ray \
+		pyproject.toml requirements-dev.in requirements-integration.in \
+		--output-file requirements-integration.lock
 
 clean:  ## Remove everything that these targets made
 	rm -rf $(VENV) dist build htmlcov .coverage .coverage.* \
@@ -87,8 +97,15 @@ $(RUNTIME): pyproject.toml | $(PY)
 	@touch $@
 
 # The pinned tools, each file held to its hash; then the package itself, built with the pinned
-# hatchling. Afterwards the run-time set-up is fulfilled too.
+# hatchling. Afterwards the run-time set-up is fulfilled too. The lock is whole, so nothing is to
+# be resolved: older pips would ask for a hash of the newest coverage[toml] beside the pinned one.
 $(DEV): requirements-dev.lock pyproject.toml | $(PY)
-	$(PIP) install --quiet --require-hashes --requirement requirements-dev.lock
+	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-dev.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(RUNTIME) $@
+
+# What is large and only some tests need: a Ray cluster, a browser's driver, other clients, the
+# builder of the documentation.
+$(INTEGRATION): requirements-integration.lock $(DEV)
+	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-integration.lock
+	@touch $@
