@@ -15,6 +15,7 @@ from openrouter_async.types.keys import Key, KeyQuery
 
 BY_OFFSET = ListOperation("GET /things", Key, query=KeyQuery)
 PLAIN = ListOperation("GET /things", Key)
+FIRST: dict[str, str] = {}
 
 
 def page(*hashes: str, **beside: Any) -> Reply:
@@ -34,31 +35,31 @@ def things(client: OpenRouter, operation: ListOperation[Key] = PLAIN) -> Listing
         pytest.param(
             BY_OFFSET,
             [page("a", "b", total_count=3), page("c", total_count=3)],
-            [{}, {"offset": "2"}],
+            [FIRST, {"offset": "2"}],
             id="offset and count",
         ),
         pytest.param(
             BY_OFFSET,
             [page("a", "b"), page("c"), page()],
-            [{}, {"offset": "2"}, {"offset": "3"}],
+            [FIRST, {"offset": "2"}, {"offset": "3"}],
             id="offset alone",
         ),
         pytest.param(
             BY_OFFSET,
             [page("a", "b", has_more=True), page("c", has_more=False)],
-            [{}, {"offset": "2"}],
+            [FIRST, {"offset": "2"}],
             id="offset and whether there is more",
         ),
         pytest.param(
             PLAIN,
             [page("a", has_more=True, cursor="x"), page("b", "c", has_more=False, cursor=None)],
-            [{}, {"cursor": "x"}],
+            [FIRST, {"cursor": "x"}],
             id="cursor",
         ),
         pytest.param(
             PLAIN,
             [page("a", "b", has_more=True, last_id="b"), page("c", has_more=False, last_id="c")],
-            [{}, {"after": "b"}],
+            [FIRST, {"after": "b"}],
             id="last id",
         ),
         pytest.param(
@@ -67,10 +68,10 @@ def things(client: OpenRouter, operation: ListOperation[Key] = PLAIN) -> Listing
                 page("a", links={"next": "/api/v1/things?offset=1&limit=1"}),
                 page("b", "c", links={"next": None}, total_count=9),
             ],
-            [{}, {"offset": "1", "limit": "1"}],
+            [FIRST, {"offset": "1", "limit": "1"}],
             id="link",
         ),
-        pytest.param(PLAIN, [page("a", "b", "c")], [{}], id="one page"),
+        pytest.param(PLAIN, [page("a", "b", "c")], [FIRST], id="one page"),
     ],
 )
 async def test_every_form_of_pages_is_walked(

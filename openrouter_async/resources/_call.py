@@ -75,6 +75,7 @@ class Asked(NamedTuple):
     path: str
     query: dict[str, str]
     body: bytes | None
+    headers: Mapping[str, str]
 
 
 class Group:
@@ -91,7 +92,7 @@ class Operation(Generic[T]):
 
     Args:
         endpoint: Method and path, such as ``"GET /keys/{hash}"``.
-        answer: What comes back.
+        answer: What comes back; `bytes` are the body as it is.
         inside: The field of the body that holds it; None where the body itself is it.
         query: A TypedDict of what stands in the query.
         body: A TypedDict of what stands in the body.
@@ -136,6 +137,7 @@ class Operation(Generic[T]):
         sender: Sender,
         *at: str,
         fields: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeouts: Timeouts | None = None,
     ) -> Coroutine[Any, Any, T]:
         """Check the arguments now, and give what sends them.
@@ -144,16 +146,23 @@ class Operation(Generic[T]):
             sender: Who sends.
             *at: What stands in the braces of the path, in order.
             fields: What goes into the query and into the body, by the names of the two types.
+            headers: Headers of this request alone.
             timeouts: Deadlines of this request, in place of the client's.
         """
-        return self._sent(sender, self.ask(*at, fields=fields), timeouts)
+        sender.refuse_if_closed()
+        return self._sent(sender, self.ask(*at, fields=fields, headers=headers), timeouts)
 
-    def ask(self, *at: str, fields: Mapping[str, object] | None = None) -> Asked:
+    def ask(
+        self,
+        *at: str,
+        fields: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Asked:
         """Check the arguments and put the request together; see `send`."""
         place = {name: segment(name, value) for name, value in zip(self.names, at, strict=True)}
         query, body = _split(fields or {}, self.query, self.body)
         encoded = None if self.body is None else SealedBytes(encode_body(body))
-        return Asked(self.path.format(**place), query, encoded)
+        return Asked(self.path.format(**place), query, encoded, headers or {})
 
     async def answer_to(
         self, sender: Sender, asked: Asked, timeouts: Timeouts | None = None
@@ -166,6 +175,7 @@ class Operation(Generic[T]):
                 asked.path,
                 query=asked.query,
                 body=asked.body,
+                headers=asked.headers,
                 timeouts=timeouts,
                 needs_key=self.key != "none",
                 is_repeatable=self.method in _CAN_BE_REPEATED,
@@ -177,6 +187,8 @@ class Operation(Generic[T]):
 
     async def _sent(self, sender: Sender, asked: Asked, timeouts: Timeouts | None) -> T:
         answered = await self.answer_to(sender, asked, timeouts)
+        if self.answer is bytes:
+            return cast("T", answered.body)
         value = decoded(answered, self.body_type, sender, mark=self.inside)
         return cast("T", value if self.inside is None else getattr(value, self.inside))
 
@@ -189,6 +201,7 @@ async def answer_of(
     query: Mapping[str, str] | None = None,
     body: bytes | None = None,
     content_type: str = _JSON,
+    headers: Mapping[str, str] | None = None,
     timeouts: Timeouts | None = None,
     needs_key: bool = True,
     is_repeatable: bool = False,
@@ -200,14 +213,14 @@ async def answer_of(
     async def accept(response: Response) -> Answered:
         return Answered(await read_body(response, waits), response.headers)
 
-    headers = {"Accept": _JSON, "Accept-Encoding": "gzip, deflate"}
+    sent = {"Accept": _JSON, "Accept-Encoding": "gzip, deflate", **(headers or {})}
     if body is not None:
-        headers["Content-Type"] = content_type
+        sent["Content-Type"] = content_type
     return await sender.send(
         method,
         path,
         accept,
-        headers=headers,
+        headers=sent,
         body=body,
         query=query,
         timeouts=waits,

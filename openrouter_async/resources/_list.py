@@ -155,7 +155,8 @@ class _Walk(Generic[T]):
 def _page_body(answer: Any, inside: str) -> type[PageBody]:
     """Give the struct of a page of `answer`, which may be one already."""
     if issubclass(answer, PageBody):
-        return answer
+        body: type[PageBody] = answer
+        return body
     return _page_of(answer, inside)
 
 

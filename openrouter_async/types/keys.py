@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
 
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from ._forms import Moment, Text, Uuid
-from ._request import Open
+from ._request import Maybe, Open, OrMapping, RequestStruct
 from ._struct import SecretStruct, WireStruct
 
 __all__ = [
     "CreatedKey",
     "CurrentKey",
+    "External",
+    "FreeRequests",
     "Key",
+    "KeyBudget",
     "KeyChanges",
     "KeyQuery",
     "KeyRateLimit",
@@ -66,14 +69,17 @@ class Key(KeyUsage):
         name: What a person calls it.
         disabled: Whether it is switched off.
         workspace_id: The workspace that it belongs to.
+        external_user: The external user that it was made for.
     """
 
     hash: str = ""
     name: str | None = None
     disabled: bool | None = None
     workspace_id: str | None = None
+    external_user: str | None = None
     created_at: str | None = None
     updated_at: str | None = None
+    last_used_at: str | None = None
 
 
 class CreatedKey(SecretStruct):
@@ -96,18 +102,50 @@ class KeyRateLimit(WireStruct):
     note: str | None = None
 
 
+class KeyBudget(WireStruct):
+    """A budget that a key is under, in USD; `scope` tells whose it is."""
+
+    budget_id: str | None = None
+    guardrail_id: str | None = None
+    scope: str | None = None
+    limit_usd: float | None = None
+    spend_usd: float | None = None
+    remaining_usd: float | None = None
+    include_byok: bool | None = None
+    reset_interval: str | None = None
+    resets_at: str | None = None
+
+
+class FreeRequests(WireStruct):
+    """How many requests to free models a day allows."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    used: int | None = None
+
+
 class CurrentKey(KeyUsage):
     """The key that a client uses.
 
     Attributes:
         is_free_tier: Whether its account never bought credits.
         is_management_key: Whether it is for management calls, and not for models.
+        allowed_data_regions: Where its requests may be processed.
+        budgets: The budgets that it is under.
+        effective_budget: The one of them that is used up first.
+        free_model_daily_requests: What is left of today's requests to free models.
     """
 
     is_free_tier: bool | None = None
     is_management_key: bool | None = None
     is_provisioning_key: bool | None = None
     rate_limit: KeyRateLimit | None = None
+    workspace_id: str | None = None
+    organization_id: str | None = None
+    allowed_data_regions: list[str] | None = None
+    budgets: list[KeyBudget] | None = None
+    effective_budget: KeyBudget | None = None
+    free_model_daily_requests: FreeRequests | None = None
 
 
 class KeyQuery(TypedDict, total=False):
@@ -120,6 +158,18 @@ class KeyQuery(TypedDict, total=False):
     extra_query: Mapping[str, Any]
 
 
+class External(RequestStruct):
+    """Whose key it is, of the users of an app that gives keys to them.
+
+    Attributes:
+        user: The user, as the app calls it.
+        api_key: The key that the app has for it already.
+    """
+
+    user: Text
+    api_key: Maybe[str | None] = UNSET
+
+
 class NewKey(TypedDict, total=False):
     """What a new key is like; ``limit`` is in USD, ``expires_at`` must be in UTC."""
 
@@ -130,6 +180,7 @@ class NewKey(TypedDict, total=False):
     expires_at: Moment | None
     workspace_id: Uuid
     creator_user_id: Text | None
+    external: OrMapping[External]
     extra_body: Mapping[str, Any]
 
 
@@ -141,4 +192,5 @@ class KeyChanges(TypedDict, total=False):
     limit: _Limit
     limit_reset: _Reset
     include_byok_in_limit: bool
+    workspace_id: Uuid
     extra_body: Mapping[str, Any]
