@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._sender import Sender
     from .resources.audio import Audio
+    from .resources.batches import Batches
+    from .resources.containers import Containers
+    from .resources.decisions import DecisionCalls
+    from .resources.external_users import ExternalUsers
     from .resources.generations import Generations
     from .resources.images import Images
     from .resources.keys import Keys
     from .resources.models import Models
+    from .resources.private_endpoints import PrivateEndpoints
+    from .resources.server_tools import ServerTools
+    from .resources.vault import Vault
     from .resources.videos import Videos
 
 __all__ = ["Endpoints"]
@@ -32,6 +39,34 @@ class Endpoints:
         from .resources.audio import Audio
 
         return Audio(self._sender)
+
+    @property
+    def batches(self) -> Batches:
+        """OpenRouter's own batches: many requests in one, for half the price, within a day."""
+        from .resources.batches import Batches
+
+        return Batches(self._sender)
+
+    @property
+    def containers(self) -> Containers:
+        """The files that tools have written where they ran."""
+        from .resources.containers import Containers
+
+        return Containers(self._sender)
+
+    @property
+    def decisions(self) -> DecisionCalls:
+        """Questions that are answered with a choice or a number."""
+        from .resources.decisions import DecisionCalls
+
+        return DecisionCalls(self._sender)
+
+    @property
+    def external_users(self) -> ExternalUsers:
+        """The people behind a service, whom its requests name in ``user``."""
+        from .resources.external_users import ExternalUsers
+
+        return ExternalUsers(self._sender)
 
     @property
     def generations(self) -> Generations:
@@ -60,6 +95,27 @@ class Endpoints:
         from .resources.models import Models
 
         return Models(self._sender.fetch)
+
+    @property
+    def private_endpoints(self) -> PrivateEndpoints:
+        """Endpoints of the account's own."""
+        from .resources.private_endpoints import PrivateEndpoints
+
+        return PrivateEndpoints(self._sender)
+
+    @property
+    def server_tools(self) -> ServerTools:
+        """The catalogue of tools that OpenRouter runs itself."""
+        from .resources.server_tools import ServerTools
+
+        return ServerTools(self._sender)
+
+    @property
+    def vault(self) -> Vault:
+        """Secrets that OpenRouter keeps for agents."""
+        from .resources.vault import Vault
+
+        return Vault(self._sender)
 
     @property
     def videos(self) -> Videos:

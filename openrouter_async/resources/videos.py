@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from math import inf
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote
@@ -21,19 +20,7 @@ from .._config import Timeouts
 from .._part_file import PartFile
 from .._sender import Sender
 from .._threads import in_thread
-from ..errors import (
-    APIConnectionError,
-    APIStatusError,
-    OpenRouterError,
-    ProxyError,
-    RateLimitError,
-    RequestTimeoutError,
-    ServerError,
-    StreamError,
-    TLSError,
-    TotalTimeout,
-    VideoFailedError,
-)
+from ..errors import VideoFailedError
 from ..types._sniff import audio_type
 from ..types.attachment import Attachment
 from ..types.messages import AudioPart, VideoPart
@@ -48,6 +35,7 @@ from ..types.video import (
 from ._call import answer_of, decoded
 from ._media import byte_stream, checked, encoded
 from ._references import Reference, reference_part
+from ._waiting import wait_for_end
 
 __all__ = ["Videos"]
 
@@ -55,7 +43,6 @@ Guide: TypeAlias = Reference | AudioPart | VideoPart | Mapping[str, Any]
 """What a video is made by: a picture in any form, sound and video as `content` makes them."""
 
 _PATH: Final = "/videos"
-_FIRST_PAUSE: Final = 2.0
 _WRITTEN: Final = 2**20
 """Bytes that are gathered before a worker thread writes them."""
 
@@ -209,49 +196,15 @@ class Videos:
         ...     job = await client.videos.wait(id, on_progress=lambda job: print(job.status))
         ...     print(f"${job.cost}")
         """
-        if not poll >= 0:
-            raise ValueError(f"poll must be a number of seconds from 0 on, got {poll}")
-        if timeout is not None and not timeout >= 0:
-            raise ValueError(f"timeout must be a number of seconds from 0 on, got {timeout}")
         name = _id_of(job)
-        import asyncio
-
-        scope = asyncio.timeout(None if timeout == inf else timeout)
-        try:
-            async with scope:
-                return await self._wait(name, poll, on_progress)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-        raise TotalTimeout(
-            f"the video {name} was not ready within {timeout:g} s; it may still be made: "
-            "wait for it again by its id"
+        return await wait_for_end(
+            lambda: self.get(name),
+            _is_completed,
+            what=f"the video {name}",
+            poll=poll,
+            timeout=timeout,
+            on_progress=on_progress,
         )
-
-    async def _wait(
-        self, name: str, poll: float, on_progress: Callable[[VideoJob], object] | None
-    ) -> VideoJob:
-        import asyncio
-
-        pause = min(_FIRST_PAUSE, poll)
-        while True:
-            asked_to_wait = 0.0
-            try:
-                found = await self.get(name)
-            except OpenRouterError as error:
-                if not _passes(error):
-                    raise
-                if isinstance(error, APIStatusError):
-                    asked_to_wait = error.retry_after or 0.0
-            else:
-                if on_progress is not None:
-                    on_progress(found)
-                if found.is_completed:
-                    return found
-                if found.has_failed:
-                    raise _failure(found)
-            await asyncio.sleep(max(pause, asked_to_wait))
-            pause = min(2 * pause, poll)
 
     def content(
         self, job: VideoJob | str, *, index: int = 0, timeouts: Timeouts | None = None
@@ -388,12 +341,11 @@ def _guide(given: Guide, place: str) -> object:
     return given if isinstance(given, VideoPart | Mapping) else reference_part(given, place)
 
 
-def _passes(error: OpenRouterError) -> bool:
-    """Tell whether a failed look at a job may well succeed later."""
-    if isinstance(error, TLSError | ProxyError):
-        return False
-    kinds = APIConnectionError, StreamError, ServerError, RateLimitError, RequestTimeoutError
-    return isinstance(error, kinds)
+def _is_completed(job: VideoJob) -> bool:
+    """Whether a job has its video, raising where it never will."""
+    if job.has_failed:
+        raise _failure(job)
+    return job.is_completed
 
 
 def _failure(job: VideoJob) -> VideoFailedError:

@@ -17,8 +17,15 @@ from urllib.parse import unquote
 import msgspec
 
 from openrouter_async.testing._account import add_keys
+from openrouter_async.testing._agents import (
+    add_containers,
+    add_decisions,
+    add_server_tools,
+    add_vault,
+)
 from openrouter_async.testing._answer import Answer
 from openrouter_async.testing._audio import answer_audio
+from openrouter_async.testing._batches import add_batches
 from openrouter_async.testing._build import http_error, json_reply, stream_reply
 from openrouter_async.testing._catalog import model_rows, rows_for
 from openrouter_async.testing._desk import BASE_PATH, ReceivedRequest
@@ -27,6 +34,7 @@ from openrouter_async.testing._images import answer_images
 from openrouter_async.testing._model import RefusedError, answer_to, read_request
 from openrouter_async.testing._script import Reply
 from openrouter_async.testing._store import Router, key_in
+from openrouter_async.testing._tenants import add_external_users, add_private_endpoints
 from openrouter_async.testing._video import Videos
 
 __all__ = ["Service"]
@@ -55,7 +63,14 @@ class Service:
         self._spent = 0.0
         self._videos = Videos()
         self._router = Router(management_key)
+        add_batches(self._router, self.answer)
+        add_containers(self._router)
+        add_decisions(self._router)
+        add_external_users(self._router)
         add_keys(self._router, lambda: self._spent)
+        add_private_endpoints(self._router)
+        add_server_tools(self._router)
+        add_vault(self._router)
         self.parsed: Final[Counter[str]] = Counter()  # how often each document was, by its hash
 
     def before_script(self, request: ReceivedRequest) -> Reply | None:

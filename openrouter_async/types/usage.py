@@ -37,11 +37,12 @@ class CompletionTokensDetails(WireStruct):
 
 
 class CostDetails(WireStruct):
-    """The provider's own price, in USD."""
+    """The provider's own price, and what server tools cost, in USD."""
 
     upstream_inference_cost: float | None = None
     upstream_inference_prompt_cost: float | None = None
     upstream_inference_completions_cost: float | None = None
+    server_tool_cost: float | None = None
 
 
 class Usage(WireStruct):
