@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._sender import Sender
+    from .resources.activity import Activity
+    from .resources.analytics import Analytics
     from .resources.audio import Audio
+    from .resources.credits import Credits
+    from .resources.datasets import Datasets
     from .resources.generations import Generations
     from .resources.images import Images
     from .resources.keys import Keys
     from .resources.models import Models
+    from .resources.providers import Providers
     from .resources.videos import Videos
 
 __all__ = ["Endpoints"]
@@ -27,6 +32,20 @@ class Endpoints:
     _model: str | None
 
     @property
+    def activity(self) -> Activity:
+        """What was done with the account, day by day."""
+        from .resources.activity import Activity
+
+        return Activity(self._sender)
+
+    @property
+    def analytics(self) -> Analytics:
+        """Figures of the account, by what one asks for."""
+        from .resources.analytics import Analytics
+
+        return Analytics(self._sender)
+
+    @property
     def audio(self) -> Audio:
         """Speech from text, and text from speech."""
         from .resources.audio import Audio
@@ -34,18 +53,32 @@ class Endpoints:
         return Audio(self._sender)
 
     @property
+    def credits(self) -> Credits:
+        """What the account bought and used."""
+        from .resources.credits import Credits
+
+        return Credits(self._sender)
+
+    @property
+    def datasets(self) -> Datasets:
+        """Published figures about models: rankings, benchmarks, tasks."""
+        from .resources.datasets import Datasets
+
+        return Datasets(self._sender)
+
+    @property
     def generations(self) -> Generations:
         """The records of what was generated, with what it cost."""
         from .resources.generations import Generations
 
-        return Generations(self._sender.fetch)
+        return Generations(self._sender)
 
     @property
     def images(self) -> Images:
         """The endpoint made for drawing, and the models behind it."""
         from .resources.images import Images
 
-        return Images(self._sender, self._sender.fetch, self._model)
+        return Images(self._sender, self._model)
 
     @property
     def keys(self) -> Keys:
@@ -59,7 +92,14 @@ class Endpoints:
         """The models that the API offers."""
         from .resources.models import Models
 
-        return Models(self._sender.fetch)
+        return Models(self._sender)
+
+    @property
+    def providers(self) -> Providers:
+        """The companies that serve models."""
+        from .resources.providers import Providers
+
+        return Providers(self._sender)
 
     @property
     def videos(self) -> Videos:

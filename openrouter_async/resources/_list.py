@@ -17,7 +17,7 @@ import msgspec
 from .._sender import Sender
 from ..errors import ProtocolError
 from ..types.pages import PageBody
-from ._call import Asked, Operation, decoded
+from ._call import Asked, KeyKind, Operation, decoded
 
 __all__ = ["ListOperation", "Listing", "Page"]
 
@@ -33,7 +33,22 @@ class ListOperation(Operation[T]):
         inside: The field of the body that holds the rows.
         query: A TypedDict of what stands in the query.
         key: Which key the call needs.
+        is_whole: Whether all rows come at once where neither ``limit`` nor ``offset`` is given.
     """
+
+    def __init__(
+        self,
+        endpoint: str,
+        answer: type[T],
+        *,
+        inside: str = "data",
+        query: type | None = None,
+        key: KeyKind = "any",
+        is_whole: bool = False,
+    ) -> None:
+        super().__init__(endpoint, answer, inside=inside, query=query, key=key)
+        self._knows_offset = "offset" in (query.__annotations__ if query is not None else ())
+        self._is_whole = is_whole
 
     @property
     def body_type(self) -> type[PageBody]:
@@ -58,7 +73,9 @@ class ListOperation(Operation[T]):
         inside = self.inside or "data"
         answer = decoded(await self.answer_to(sender, asked), self.body_type, sender, mark=inside)
         rows = cast("list[T]", getattr(answer, inside) or [])
-        by_offset = "offset" in (self.query.__annotations__ if self.query is not None else ())
+        by_offset = self._knows_offset and not (
+            self._is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
+        )
         query = _next_query(asked.query, answer, len(rows), by_offset=by_offset, at=sender.base_url)
         following = None if query is None else Listing(self, sender, asked._replace(query=query))
         return Page(rows, answer, following)

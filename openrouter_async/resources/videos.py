@@ -6,7 +6,6 @@ every address is made of that id below the base URL: the key goes to no host tha
 
 from __future__ import annotations
 
-import builtins
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from math import inf
@@ -43,9 +42,9 @@ from ..types.video import (
     VideoFields,
     VideoJob,
     VideoModel,
-    VideoModelList,
 )
 from ._call import answer_of, decoded
+from ._list import Listing, ListOperation
 from ._media import byte_stream, checked, encoded
 from ._references import Reference, reference_part
 
@@ -55,6 +54,7 @@ Guide: TypeAlias = Reference | AudioPart | VideoPart | Mapping[str, Any]
 """What a video is made by: a picture in any form, sound and video as `content` makes them."""
 
 _PATH: Final = "/videos"
+_MODELS: Final = ListOperation("GET /videos/models", VideoModel, key="none")
 _FIRST_PAUSE: Final = 2.0
 _WRITTEN: Final = 2**20
 """Bytes that are gathered before a worker thread writes them."""
@@ -317,14 +317,14 @@ class Videos:
             await _write(stream, PartFile(target, overwrite=overwrite))
         return target
 
-    async def models(self) -> builtins.list[VideoModel]:
-        """List the models that make videos, with what they take and what they cost.
+    @_MODELS
+    def models(self) -> Listing[VideoModel]:
+        """List the models that make videos, with what each of them takes. No key is needed.
 
         Raises:
-            OpenRouterError: The request failed.
+            OpenRouterError: From the list: the request failed.
         """
-        answered = await answer_of(self._sender, "GET", f"{_PATH}/models")
-        return decoded(answered, VideoModelList, self._sender, mark="data").data
+        return _MODELS.walk(self._sender)
 
 
 async def _write(stream: ByteStream[bytes], file: PartFile) -> None:

@@ -292,16 +292,3 @@ class ImageEndpoint(WireStruct):
     allowed_passthrough_parameters: list[str] = field(default_factory=list[str])
     supports_streaming: bool = False
     pricing: list[ImagePrice] = field(default_factory=list[ImagePrice])
-
-
-class ImageModelList(WireStruct):
-    """The answer that lists models."""
-
-    data: list[ImageModel] | None = None
-
-
-class ImageEndpointList(WireStruct):
-    """The answer that lists a model's endpoints."""
-
-    id: str = ""
-    endpoints: list[ImageEndpoint] | None = None

@@ -20,7 +20,6 @@ __all__ = [
     "VideoFields",
     "VideoJob",
     "VideoModel",
-    "VideoModelList",
     "VideoUsage",
 ]
 
@@ -141,9 +140,3 @@ class VideoModel(WireStruct):
     allowed_passthrough_parameters: list[str] | None = None
     creativity: list[int] | None = None
     upscale_factor: UpscaleRange | None = None
-
-
-class VideoModelList(WireStruct):
-    """The answer of ``GET /videos/models``."""
-
-    data: list[VideoModel] = field(default_factory=list[VideoModel])
