@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from .resources.activity import Activity
     from .resources.analytics import Analytics
     from .resources.audio import Audio
+    from .resources.auth import Auth
     from .resources.credits import Credits
     from .resources.datasets import Datasets
+    from .resources.files import Files
     from .resources.generations import Generations
     from .resources.images import Images
     from .resources.keys import Keys
@@ -53,6 +55,13 @@ class Endpoints:
         return Audio(self._sender)
 
     @property
+    def auth(self) -> Auth:
+        """Keys of users, who sign in at OpenRouter."""
+        from .resources.auth import Auth
+
+        return Auth(self._sender)
+
+    @property
     def credits(self) -> Credits:
         """What the account bought and used."""
         from .resources.credits import Credits
@@ -65,6 +74,13 @@ class Endpoints:
         from .resources.datasets import Datasets
 
         return Datasets(self._sender)
+
+    @property
+    def files(self) -> Files:
+        """Files that OpenRouter keeps."""
+        from .resources.files import Files
+
+        return Files(self._sender)
 
     @property
     def generations(self) -> Generations:

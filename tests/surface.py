@@ -34,6 +34,7 @@ __all__ = ["Difference", "compare", "main"]
 
 # Fields that have another form here, on purpose: a pattern of where they stand, and why.
 DIFFERENT: Final[dict[str, str]] = {
+    r"POST /auth/keys body code_(verifier|challenge_method)": "the arguments verifier and method",
     r".*overrides\[\]\.(min_prompt_tokens|utc_start|utc_end): .*": "numbers that count are ints",
     r"GET /datasets/.* answer\.data\[\]\.total_tokens: .*": "a count in a string is read as an int",
     r"GET /generation(/content)? query id": "the argument is called generation_id",

@@ -29,7 +29,8 @@ class ListOperation(Operation[T]):
 
     Args:
         endpoint: Method and path.
-        answer: What each row is, or a `PageBody` with rows and what stands beside them.
+        answer: What each row is.
+        page: The struct of a whole page, where more stands on it than `PageBody` says.
         inside: The field of the body that holds the rows.
         query: A TypedDict of what stands in the query.
         key: Which key the call needs.
@@ -41,6 +42,7 @@ class ListOperation(Operation[T]):
         endpoint: str,
         answer: type[T],
         *,
+        page: type[PageBody] | None = None,
         inside: str = "data",
         query: type | None = None,
         key: KeyKind = "any",
@@ -49,11 +51,13 @@ class ListOperation(Operation[T]):
         super().__init__(endpoint, answer, inside=inside, query=query, key=key)
         self._knows_offset = "offset" in (query.__annotations__ if query is not None else ())
         self._is_whole = is_whole
+        self._page = page
 
     @property
     def body_type(self) -> type[PageBody]:
         """What the whole body of an answer is decoded into."""
-        return _page_body(self.answer, self.inside or "data")
+        row: Any = self.answer
+        return self._page or _page_of(row, self.inside or "data")
 
     def walk(
         self, sender: Sender, *at: str, fields: Mapping[str, object] | None = None
@@ -167,14 +171,6 @@ class _Walk(Generic[T]):
             self._items, self._next = page.items, page.next
             self._left = page.items[::-1]
         return self._left.pop()
-
-
-def _page_body(answer: Any, inside: str) -> type[PageBody]:
-    """Give the struct of a page of `answer`, which may be one already."""
-    if issubclass(answer, PageBody):
-        body: type[PageBody] = answer
-        return body
-    return _page_of(answer, inside)
 
 
 @cache
