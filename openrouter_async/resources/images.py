@@ -16,11 +16,12 @@ from .._sealed import SealedBytes
 from ..image_events import ImageEventStream
 from ..types.images import (
     ImageEndpoint,
+    ImageMessage,
     ImageModel,
     ImageParams,
 )
 from ._body import encode_body
-from ._call import model_at
+from ._call import Operation, model_at
 from ._fit import fit
 from ._list import Listing, ListOperation
 from ._params import plain_params
@@ -35,6 +36,7 @@ __all__ = ["Images", "images_body"]
 _PATH: Final = "/images"
 _NAMES: Final = tuple(ImageParams.__annotations__)
 _CHECKED: Final[type[Any]] = ImageParams
+_DRAW: Final = Operation(f"POST {_PATH}", ImageMessage, inside=None, body=ImageParams, key="normal")
 _MODELS: Final = ListOperation("GET /images/models", ImageModel, key="none")
 _ENDPOINTS: Final = ListOperation(
     "GET /images/models/{author}/{slug}/endpoints", ImageEndpoint, inside="endpoints", key="none"
@@ -55,6 +57,7 @@ class Images:
         self._sender = sender
         self._model = model
 
+    @_DRAW
     def stream(
         self,
         prompt: str,
@@ -92,6 +95,7 @@ class Images:
         """
         return self._asked(prompt, model, input_references, timeouts, params, stream=True)
 
+    @_DRAW
     def generate(
         self,
         prompt: str,

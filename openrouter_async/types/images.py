@@ -13,11 +13,12 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypedDict
 
 from msgspec import UNSET, Meta, Struct, field
 
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
 from ._sniff import image_type
 from ._struct import WireStruct
 from .chat import ErrorBody
 from .media import Image, ImageURL
+from .options import Trace
 from .routing import ProviderSort
 from .usage import Usage
 
@@ -136,6 +137,9 @@ class ImageParams(TypedDict, total=False):
     output_compression: Annotated[int, Meta(ge=0, le=100)]
     seed: int
     provider: OrMapping[ImageProviderRouting]
+    user: str
+    session_id: str
+    trace: OrAnyMapping[Trace]
     extra_body: Mapping[str, Any]
     extra_headers: Mapping[str, str]
 
