@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._sender import Sender
+    from .resources.activity import Activity
+    from .resources.analytics import Analytics
     from .resources.audio import Audio
+    from .resources.auth import Auth
     from .resources.batches import Batches
     from .resources.containers import Containers
+    from .resources.credits import Credits
+    from .resources.datasets import Datasets
     from .resources.decisions import DecisionCalls
     from .resources.external_users import ExternalUsers
+    from .resources.files import Files
     from .resources.generations import Generations
     from .resources.images import Images
     from .resources.keys import Keys
     from .resources.models import Models
     from .resources.private_endpoints import PrivateEndpoints
+    from .resources.providers import Providers
     from .resources.server_tools import ServerTools
     from .resources.vault import Vault
     from .resources.videos import Videos
@@ -34,11 +41,32 @@ class Endpoints:
     _model: str | None
 
     @property
+    def activity(self) -> Activity:
+        """What was done with the account, day by day."""
+        from .resources.activity import Activity
+
+        return Activity(self._sender)
+
+    @property
+    def analytics(self) -> Analytics:
+        """Figures of the account, by what one asks for."""
+        from .resources.analytics import Analytics
+
+        return Analytics(self._sender)
+
+    @property
     def audio(self) -> Audio:
         """Speech from text, and text from speech."""
         from .resources.audio import Audio
 
         return Audio(self._sender)
+
+    @property
+    def auth(self) -> Auth:
+        """Keys of users, who sign in at OpenRouter."""
+        from .resources.auth import Auth
+
+        return Auth(self._sender)
 
     @property
     def batches(self) -> Batches:
@@ -55,6 +83,20 @@ class Endpoints:
         return Containers(self._sender)
 
     @property
+    def credits(self) -> Credits:
+        """What the account bought and used."""
+        from .resources.credits import Credits
+
+        return Credits(self._sender)
+
+    @property
+    def datasets(self) -> Datasets:
+        """Published figures about models: rankings, benchmarks, tasks."""
+        from .resources.datasets import Datasets
+
+        return Datasets(self._sender)
+
+    @property
     def decisions(self) -> DecisionCalls:
         """Questions that are answered with a choice or a number."""
         from .resources.decisions import DecisionCalls
@@ -69,18 +111,25 @@ class Endpoints:
         return ExternalUsers(self._sender)
 
     @property
+    def files(self) -> Files:
+        """Files that OpenRouter keeps."""
+        from .resources.files import Files
+
+        return Files(self._sender)
+
+    @property
     def generations(self) -> Generations:
         """The records of what was generated, with what it cost."""
         from .resources.generations import Generations
 
-        return Generations(self._sender.fetch)
+        return Generations(self._sender)
 
     @property
     def images(self) -> Images:
         """The endpoint made for drawing, and the models behind it."""
         from .resources.images import Images
 
-        return Images(self._sender, self._sender.fetch, self._model)
+        return Images(self._sender, self._model)
 
     @property
     def keys(self) -> Keys:
@@ -94,7 +143,7 @@ class Endpoints:
         """The models that the API offers."""
         from .resources.models import Models
 
-        return Models(self._sender.fetch)
+        return Models(self._sender)
 
     @property
     def private_endpoints(self) -> PrivateEndpoints:
@@ -102,6 +151,13 @@ class Endpoints:
         from .resources.private_endpoints import PrivateEndpoints
 
         return PrivateEndpoints(self._sender)
+
+    @property
+    def providers(self) -> Providers:
+        """The companies that serve models."""
+        from .resources.providers import Providers
+
+        return Providers(self._sender)
 
     @property
     def server_tools(self) -> ServerTools:

@@ -48,6 +48,7 @@ from .errors import (
     ProtocolError,
 )
 from .image_stream import ImageStream, drawing_params
+from .resources import chat
 from .resources._references import Reference, drawing_messages
 from .stream import ChatStream
 from .types import ChatCompletion, MessageParam
@@ -155,6 +156,7 @@ class OpenRouter(Endpoints):
 
     # Chat.
 
+    @chat.CREATE
     def stream(
         self,
         messages: str | Sequence[MessageParam],
@@ -234,6 +236,7 @@ class OpenRouter(Endpoints):
         strict: bool = True,
         **params: Unpack[CallParams],
     ) -> Coroutine[Any, Any, ParsedCompletion[Any]]: ...
+    @chat.CREATE
     def complete(
         self,
         messages: str | Sequence[MessageParam],
