@@ -25,7 +25,6 @@ __all__ = [
     "BatchRequest",
     "BatchResponse",
     "BatchResult",
-    "BatchUsage",
     "DeletedBatch",
     "NewBatch",
     "UpstreamDeletion",
@@ -72,15 +71,6 @@ class BatchResult(WireStruct):
     error: BatchError | None = None
 
 
-class BatchUsage(Usage):
-    """Tokens and money of a whole batch, with the counts that only some providers give."""
-
-    cache_creation: dict[str, Any] | None = None
-    iterations: list[dict[str, Any]] | None = None
-    service_tier: str | None = None
-    speed: str | None = None
-
-
 class Batch(WireStruct):
     """A batch; its results come with it when it is over, and are deleted after 30 days.
 
@@ -100,7 +90,7 @@ class Batch(WireStruct):
     expires_at: int | None = None
     finalized_at: int | None = None
     request_counts: BatchCounts | None = None
-    usage: BatchUsage | None = None
+    usage: Usage | None = None
     results: list[BatchResult] | None = None
     error: BatchError | None = None
     object: str | None = None
