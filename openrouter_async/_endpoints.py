@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .resources.audio import Audio
     from .resources.auth import Auth
     from .resources.batches import Batches
+    from .resources.byok import Byok
     from .resources.containers import Containers
     from .resources.credits import Credits
     from .resources.datasets import Datasets
@@ -22,14 +23,19 @@ if TYPE_CHECKING:
     from .resources.external_users import ExternalUsers
     from .resources.files import Files
     from .resources.generations import Generations
+    from .resources.guardrails import Guardrails
     from .resources.images import Images
     from .resources.keys import Keys
     from .resources.models import Models
+    from .resources.observability import Observability
+    from .resources.organization import Organization
     from .resources.private_endpoints import PrivateEndpoints
     from .resources.providers import Providers
+    from .resources.scim import Scim
     from .resources.server_tools import ServerTools
     from .resources.vault import Vault
     from .resources.videos import Videos
+    from .resources.workspaces import Workspaces
 
 __all__ = ["Endpoints"]
 
@@ -74,6 +80,13 @@ class Endpoints:
         from .resources.batches import Batches
 
         return Batches(self._sender)
+
+    @property
+    def byok(self) -> Byok:
+        """Provider keys of the user's own."""
+        from .resources.byok import Byok
+
+        return Byok(self._sender)
 
     @property
     def containers(self) -> Containers:
@@ -125,6 +138,13 @@ class Endpoints:
         return Generations(self._sender)
 
     @property
+    def guardrails(self) -> Guardrails:
+        """What keys and members may call, spend and say."""
+        from .resources.guardrails import Guardrails
+
+        return Guardrails(self._sender)
+
+    @property
     def images(self) -> Images:
         """The endpoint made for drawing, and the models behind it."""
         from .resources.images import Images
@@ -146,6 +166,20 @@ class Endpoints:
         return Models(self._sender)
 
     @property
+    def observability(self) -> Observability:
+        """Where OpenRouter sends traces of requests."""
+        from .resources.observability import Observability
+
+        return Observability(self._sender)
+
+    @property
+    def organization(self) -> Organization:
+        """Who belongs to the organization, and its settings."""
+        from .resources.organization import Organization
+
+        return Organization(self._sender)
+
+    @property
     def private_endpoints(self) -> PrivateEndpoints:
         """Endpoints of the account's own."""
         from .resources.private_endpoints import PrivateEndpoints
@@ -158,6 +192,13 @@ class Endpoints:
         from .resources.providers import Providers
 
         return Providers(self._sender)
+
+    @property
+    def scim(self) -> Scim:
+        """Groups of the organization's directory, and where they lead."""
+        from .resources.scim import Scim
+
+        return Scim(self._sender)
 
     @property
     def server_tools(self) -> ServerTools:
@@ -179,3 +220,10 @@ class Endpoints:
         from .resources.videos import Videos
 
         return Videos(self._sender)
+
+    @property
+    def workspaces(self) -> Workspaces:
+        """Parts of the account, with members and budgets of their own."""
+        from .resources.workspaces import Workspaces
+
+        return Workspaces(self._sender)

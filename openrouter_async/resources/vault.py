@@ -9,13 +9,12 @@ import builtins
 from collections.abc import Coroutine
 from typing import Any, Final, Unpack
 
-from ..types.pages import Deletion
+from ..types.pages import Deletion, PageQuery
 from ..types.vault import (
     CopiedSecrets,
     EffectiveSecret,
     InternConnection,
     SecretValue,
-    VaultQuery,
     VaultSecret,
 )
 from ._call import Group, Operation
@@ -26,11 +25,11 @@ __all__ = ["Vault"]
 _NAMED: Final = "/vault/secrets/{name}"
 _INTERN: Final = "/vault/interns/{intern_id}"
 _NAMED_FOR: Final = f"{_INTERN}/secrets/{{name}}"
-_LIST: Final = ListOperation("GET /vault/secrets", VaultSecret, query=VaultQuery, key="management")
+_LIST: Final = ListOperation("GET /vault/secrets", VaultSecret, query=PageQuery, key="management")
 _STORE: Final = Operation(f"PUT {_NAMED}", VaultSecret, body=SecretValue, key="management")
 _DELETE: Final = Operation(f"DELETE {_NAMED}", Deletion, inside=None, key="management")
 _LIST_FOR: Final = ListOperation(
-    f"GET {_INTERN}/secrets", VaultSecret, query=VaultQuery, key="management"
+    f"GET {_INTERN}/secrets", VaultSecret, query=PageQuery, key="management"
 )
 _STORE_FOR: Final = Operation(f"PUT {_NAMED_FOR}", VaultSecret, body=SecretValue, key="management")
 _DELETE_FOR: Final = Operation(f"DELETE {_NAMED_FOR}", Deletion, inside=None, key="management")
@@ -41,7 +40,7 @@ _COPY: Final = Operation(
     key="management",
 )
 _EFFECTIVE: Final = ListOperation(
-    f"GET {_INTERN}/effective-secrets", EffectiveSecret, query=VaultQuery, key="management"
+    f"GET {_INTERN}/effective-secrets", EffectiveSecret, query=PageQuery, key="management"
 )
 _CONNECTIONS: Final = ListOperation(
     f"GET {_INTERN}/connections", InternConnection, key="management"
@@ -57,11 +56,11 @@ class Vault(Group):
     __slots__ = ()
 
     @_LIST
-    def list(self, **query: Unpack[VaultQuery]) -> Listing[VaultSecret]:
+    def list(self, **query: Unpack[PageQuery]) -> Listing[VaultSecret]:
         """List the workspace's secrets. Management key.
 
         Args:
-            **query: Any keyword of `VaultQuery`.
+            **query: Any keyword of `PageQuery`.
         """
         return _LIST.walk(self._sender, fields=query)
 
@@ -88,12 +87,12 @@ class Vault(Group):
         return _DELETE.send(self._sender, name)
 
     @_LIST_FOR
-    def list_for(self, intern_id: str, **query: Unpack[VaultQuery]) -> Listing[VaultSecret]:
+    def list_for(self, intern_id: str, **query: Unpack[PageQuery]) -> Listing[VaultSecret]:
         """List the secrets of one intern. Management key.
 
         Args:
             intern_id: The intern.
-            **query: Any keyword of `VaultQuery`.
+            **query: Any keyword of `PageQuery`.
         """
         return _LIST_FOR.walk(self._sender, intern_id, fields=query)
 
@@ -135,12 +134,12 @@ class Vault(Group):
         return _COPY.send(self._sender, intern_id, fields=fields)
 
     @_EFFECTIVE
-    def effective(self, intern_id: str, **query: Unpack[VaultQuery]) -> Listing[EffectiveSecret]:
+    def effective(self, intern_id: str, **query: Unpack[PageQuery]) -> Listing[EffectiveSecret]:
         """List all that an intern can use, with whose it is. Management key.
 
         Args:
             intern_id: The intern.
-            **query: Any keyword of `VaultQuery`.
+            **query: Any keyword of `PageQuery`.
         """
         return _EFFECTIVE.walk(self._sender, intern_id, fields=query)
 

@@ -30,6 +30,14 @@ from openrouter_async.testing._documents import UnreadableError
 from openrouter_async.testing._files import add_files
 from openrouter_async.testing._images import answer_images
 from openrouter_async.testing._model import RefusedError, answer_to, read_request
+from openrouter_async.testing._organization import (
+    add_byok,
+    add_guardrails,
+    add_observability,
+    add_organization,
+    add_scim,
+    add_workspaces,
+)
 from openrouter_async.testing._script import Reply
 from openrouter_async.testing._sign_in import add_sign_in
 from openrouter_async.testing._store import Router, key_in
@@ -66,16 +74,22 @@ class Service:
         self._router = Router(management_key)
         add_account(self._router, self._records)
         add_batches(self._router, self.answer)
+        add_byok(self._router)
         add_containers(self._router)
         add_decisions(self._router)
         add_discovery(self._router)
         add_external_users(self._router)
         add_files(self._router)
         add_generations(self._router, self._records, self._contents)
+        add_guardrails(self._router)
+        add_observability(self._router)
+        add_organization(self._router)
         add_private_endpoints(self._router)
+        add_scim(self._router)
         add_server_tools(self._router)
         add_sign_in(self._router, add_keys(self._router, lambda: self._spent))
         add_vault(self._router)
+        add_workspaces(self._router)
         self.parsed: Final[Counter[str]] = Counter()  # how often each document was, by its hash
 
     def before_script(self, request: ReceivedRequest) -> Reply | None:

@@ -6,12 +6,11 @@ What may live here: the wire struct of ``/external-users``, and the keywords of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Required, TypedDict
-
-from msgspec import Meta
+from typing import Any, Required, TypedDict
 
 from ._forms import Text
 from ._struct import WireStruct
+from .pages import PageQuery
 
 __all__ = ["ExternalUser", "ExternalUserChanges", "ExternalUserQuery", "NewExternalUser"]
 
@@ -44,11 +43,8 @@ class ExternalUserChanges(TypedDict, total=False):
     extra_body: Mapping[str, Any]
 
 
-class ExternalUserQuery(TypedDict, total=False):
+class ExternalUserQuery(PageQuery, total=False):
     """Keywords of `ExternalUsers.list`."""
 
     user: Text
     include_inactive: bool
-    limit: Annotated[int, Meta(ge=1)]
-    offset: Annotated[int, Meta(ge=0)]
-    extra_query: Mapping[str, Any]

@@ -6,10 +6,15 @@ endpoint groups that need it, never by the package.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Annotated, Any, TypedDict
+
+from msgspec import Meta
+
 from ._struct import WireStruct
 from .models import PageLinks
 
-__all__ = ["Deletion", "ListMeta", "PageBody"]
+__all__ = ["Deletion", "ListMeta", "PageBody", "PageQuery"]
 
 
 class Deletion(WireStruct):
@@ -64,3 +69,11 @@ class PageBody(WireStruct):
     last_id: str | None = None
     object: str | None = None
     meta: ListMeta | None = None
+
+
+class PageQuery(TypedDict, total=False):
+    """Keywords of a list: how many rows a page has, and how many to leave out at first."""
+
+    limit: Annotated[int, Meta(ge=1)]
+    offset: Annotated[int, Meta(ge=0)]
+    extra_query: Mapping[str, Any]

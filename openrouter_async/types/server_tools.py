@@ -5,14 +5,12 @@ What may live here: the wire structs of ``/tools``, and the keywords of its call
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypedDict
-
-from msgspec import Meta
+from typing import Any, Literal
 
 from ._request import Open
 from ._struct import WireStruct
+from .pages import PageQuery
 
 __all__ = [
     "NativeSupport",
@@ -113,10 +111,7 @@ class ServerTool(WireStruct):
     native_support: NativeSupport | None = None
 
 
-class ServerToolQuery(TypedDict, total=False):
+class ServerToolQuery(PageQuery, total=False):
     """Keywords of `ServerTools.list`."""
 
     api_format: Open[Literal["responses", "chat-completions", "anthropic-messages"]]
-    limit: Annotated[int, Meta(ge=1)]
-    offset: Annotated[int, Meta(ge=0)]
-    extra_query: Mapping[str, Any]

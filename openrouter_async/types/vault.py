@@ -19,7 +19,6 @@ __all__ = [
     "EffectiveSecret",
     "InternConnection",
     "SecretValue",
-    "VaultQuery",
     "VaultSecret",
 ]
 
@@ -64,11 +63,3 @@ class CopiedSecrets(TypedDict, total=False):
 
     names: Required[Annotated[Sequence[str], Meta(min_length=1)]]
     extra_body: Mapping[str, Any]
-
-
-class VaultQuery(TypedDict, total=False):
-    """Keywords of the lists of `Vault`."""
-
-    limit: Annotated[int, Meta(ge=1)]
-    offset: Annotated[int, Meta(ge=0)]
-    extra_query: Mapping[str, Any]
