@@ -163,6 +163,8 @@ class EventStream(Generic[T]):
     # What a subclass says about its events.
 
     _wanted: ClassVar[str] = "an event stream"
+    _last_event: ClassVar[bytes] = b""
+    """The name of the event that ends the stream, where ``[DONE]`` is not alone in that."""
 
     def _reset(self) -> None:
         """Forget what a failed attempt brought."""
@@ -636,7 +638,7 @@ class RawCursor(Leaving):
 
     def __init__(self, stream: EventStream[Any]) -> None:
         super().__init__(stream)
-        self._aligner = EventAligner()
+        self._aligner = EventAligner(stream._last_event)
 
     def __aiter__(self) -> Self:
         return self
