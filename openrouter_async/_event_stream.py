@@ -42,6 +42,7 @@ from .errors import (
     OpenRouterError,
     Phase,
     ProtocolError,
+    StreamAPIError,
     StreamBrokenError,
     StreamTruncatedError,
     TotalTimeout,
@@ -557,6 +558,21 @@ class EventStream(Generic[T]):
             response.finish()
         else:
             response.close()
+
+    def _note_billing(self, error: OpenRouterError, cost: float | None) -> None:
+        """Say on a failure whether the answer costs money, by what is known of its cost."""
+        if error.phase == "body":
+            error.retryable = False
+        if cost is not None:
+            error.billed = "yes" if cost > 0 else "no"
+        elif error.phase == "body":
+            error.billed = "unknown"
+        elif isinstance(error, StreamAPIError):
+            error.billed = "no"  # an error without any output is not charged
+
+    def _raise_if_over(self) -> None:
+        if self.ending in ("left", "truncated", "broken", "error", "timeout"):
+            raise RuntimeError(f"this stream has nothing more to give: its ending is {self.ending}")
 
     def _begin_loop(self) -> None:
         if self._is_looped:

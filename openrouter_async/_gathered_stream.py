@@ -2,8 +2,8 @@
 
 The rule of this file: what those streams have in common. It decodes events, raises what they
 report, ends and settles; what an event means and what it adds to the answer is known by the
-`Gathering` of each dialect, which is pure. How a stream starts, reads and is left is the
-business of `EventStream`.
+`SoFar` of each dialect, which is pure. How a stream starts, reads and is left is the business
+of `EventStream`.
 """
 
 # Cursors are a part of the stream that hands them out.
@@ -21,22 +21,20 @@ import msgspec
 from ._config import Limits, Secret, Timeouts
 from ._error_bodies import error_in, error_in_stream
 from ._event_stream import EventStream, Leaving, Send
+from ._sse import NamedEvent
 from .budget import Reservation
-from .errors import NotFoundError, OpenRouterError, ProtocolError, StreamAPIError
+from .errors import NotFoundError, OpenRouterError, ProtocolError
 from .types import Ending, ErrorBody, GenerationRecord, RateLimit
 from .types._arrived import Arrived
 from .types._lenient import NotAnObjectError, decode_leniently
-from .types._struct import WireStruct
 from .types.arrival import Arrival, rate_limit_in
 
-__all__ = ["GatheredStream", "Gathering", "Pieces", "Tokens"]
+__all__ = ["GatheredStream", "Pieces", "SoFar", "Tokens", "reported"]
 
-E = TypeVar("E", bound=WireStruct)
+E = TypeVar("E")
 R = TypeVar("R", bound=Arrived)
-R_co = TypeVar("R_co", bound=Arrived, covariant=True)
-E_contra = TypeVar("E_contra", bound=WireStruct, contravariant=True)
 
-_REPORTING: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Tokens(Protocol):
@@ -54,37 +52,40 @@ class FindRecord(Protocol):
     async def __call__(self, generation_id: str, *, wait: float) -> GenerationRecord: ...
 
 
-class Gathering(Protocol[E_contra, R_co]):
+class SoFar(Generic[E, R]):
     """An answer while its events come.
 
     Attributes:
         deltas: How many events have said something.
         finished: The answer has said why it ends.
-        is_over: The event that ends the stream has come.
+        is_over: The event that ends the stream has come, where ``[DONE]`` is not alone in that.
         failed: What an event reported in place of the rest.
-        output_tokens: How long the answer was, where that is known.
+        request_id: The request's id, where a failure names it.
     """
 
-    @property
-    def deltas(self) -> int: ...
-    @property
-    def finished(self) -> bool: ...
-    @property
-    def is_over(self) -> bool: ...
-    @property
-    def failed(self) -> ErrorBody | None: ...
-    @property
-    def id(self) -> str | None: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def provider(self) -> str | None: ...
-    @property
-    def usage(self) -> Tokens | None: ...
-    @property
-    def output_tokens(self) -> int | None: ...
-    def add(self, event: E_contra, /) -> None: ...
-    def answer(self) -> R_co: ...
+    __slots__ = (
+        *("deltas", "failed", "finished", "id", "is_over", "model", "provider"),
+        *("request_id", "usage"),
+    )
+
+    def __init__(self) -> None:
+        self.deltas = 0
+        self.finished = False
+        self.is_over = False
+        self.failed: ErrorBody | None = None
+        self.request_id: str | None = None
+        self.id: str | None = None
+        self.model: str | None = None
+        self.provider: str | None = None
+        self.usage: Any = None
+
+    def add(self, event: E, /) -> None:
+        """Take the next event."""
+        raise NotImplementedError
+
+    def answer(self) -> R:
+        """Give the answer so far."""
+        raise NotImplementedError
 
 
 class GatheredStream(EventStream[E], Generic[E, R]):
@@ -104,9 +105,16 @@ class GatheredStream(EventStream[E], Generic[E, R]):
 
     # What a subclass says about its dialect.
 
-    _gathering: ClassVar[type[Gathering[Any, Any]]]
+    _gathering: ClassVar[type[SoFar[Any, Any]]]
+    _event: ClassVar[type[Any]]
     _reader: ClassVar[msgspec.json.Decoder[Any]]
-    _kind: ClassVar[type[WireStruct]]
+    _counted: ClassVar[str] = "output_tokens"
+    """The field of the usage that counts the tokens of the answer."""
+
+    @staticmethod
+    def _event_of(body: bytes, fields: dict[str, msgspec.Raw]) -> bytes | None:
+        """Give the event that a whole answer stands for; None where it is no answer."""
+        raise NotImplementedError
 
     def __init__(
         self,
@@ -125,20 +133,13 @@ class GatheredStream(EventStream[E], Generic[E, R]):
         self._settled_cost: float | None = None
         super().__init__(send, timeouts=timeouts, limits=limits, secret=secret)
 
-    @staticmethod
-    def _event_of(body: bytes, fields: dict[str, msgspec.Raw]) -> bytes | None:
-        """Give the event that a whole answer stands for; None where it is no answer."""
-        raise NotImplementedError
-
     # What is known of the answer.
 
     @property
     def generation_id(self) -> str | None:
         """The ``gen-...`` id, from the headers or the events; None where neither names one."""
-        id = self._so_far.id
-        return self.headers.get("x-generation-id") or (
-            id if id is not None and id.startswith("gen-") else None
-        )
+        id = self._so_far.id or ""
+        return self.headers.get("x-generation-id") or (id if id.startswith("gen-") else None)
 
     @property
     def model(self) -> str | None:
@@ -153,7 +154,7 @@ class GatheredStream(EventStream[E], Generic[E, R]):
     @property
     def cost(self) -> float | None:
         """USD charged; None where the server did not say."""
-        usage = self._so_far.usage
+        usage: Tokens | None = self._so_far.usage
         return usage.cost if usage is not None and usage.cost is not None else self._settled_cost
 
     @property
@@ -249,7 +250,7 @@ class GatheredStream(EventStream[E], Generic[E, R]):
             return None
         try:
             event = self._reader.decode(data)
-        except _REPORTING:
+        except _MALFORMED:
             event = self._decoded_patiently(data)
             if event is None:
                 return None
@@ -272,7 +273,7 @@ class GatheredStream(EventStream[E], Generic[E, R]):
         if not text or text.startswith(b":"):
             return None  # a keep-alive that was sent as an event
         try:
-            return decode_leniently(data, self._kind)
+            return decode_leniently(data, self._event)
         except NotAnObjectError as error:
             raise ProtocolError(f"an event holds {error}: {self._shown(data)!r}") from None
 
@@ -282,7 +283,7 @@ class GatheredStream(EventStream[E], Generic[E, R]):
     def _from_json(self, body: bytes) -> bytes:
         try:
             event = self._event_of(body, msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
-        except _REPORTING:
+        except _MALFORMED:
             event = None
         if event is not None:
             return event
@@ -293,34 +294,25 @@ class GatheredStream(EventStream[E], Generic[E, R]):
 
     def _complete_error(self, error: OpenRouterError) -> None:
         error.generation_id = error.generation_id or self.generation_id
+        error.request_id = error.request_id or self._so_far.request_id
         error.partial = self.partial
-        if error.phase == "body":
-            error.retryable = False
-        if self.cost is not None:
-            error.billed = "yes" if self.cost > 0 else "no"
-        elif error.phase == "body":
-            error.billed = "unknown"
-        elif isinstance(error, StreamAPIError):
-            error.billed = "no"  # an error without any output is not charged
+        self._note_billing(error, self.cost)
 
     def _end_as(self, state: Any, ending: Ending) -> None:
         if not self._is_streamed and ending == "complete_no_sentinel":
             ending = "complete" if self._finished() else "complete_no_reason"
-        so_far = self._so_far
-        if self._response is not None and so_far.usage is not None:
-            self._response.spent(so_far.usage.total_tokens)
+        usage: Tokens | None = self._so_far.usage
+        if self._response is not None and usage is not None:
+            self._response.spent(usage.total_tokens)
         super()._end_as(state, ending)
         timing = self.timing
-        if timing.end is not None and timing.first_delta is not None and so_far.output_tokens:
+        if usage is not None and timing.end is not None and timing.first_delta is not None:
             seconds = timing.end - timing.first_delta
-            if seconds > 0:
-                timing.tokens_per_second = so_far.output_tokens / seconds
+            tokens: int | None = getattr(usage, self._counted)
+            if seconds > 0 and tokens:
+                timing.tokens_per_second = tokens / seconds
         if self._reservation is not None:
             self._reservation.settle(self.cost)
-
-    def _raise_if_over(self) -> None:
-        if self.ending in ("left", "truncated", "broken", "error", "timeout"):
-            raise RuntimeError(f"this stream has nothing more to give: its ending is {self.ending}")
 
 
 class Pieces(Leaving):
@@ -344,3 +336,18 @@ class Pieces(Leaving):
             piece = self._said_by(event)
             if piece:
                 return piece
+
+
+def reported(error: ErrorBody | str | None, raw: bytes, is_error: bool) -> ErrorBody | None:
+    """Give what an event reports as an error; None where it reports none.
+
+    Args:
+        error: Its ``error``.
+        raw: The event, whose name may call it an error.
+        is_error: Whether its kind calls it one.
+    """
+    if isinstance(error, str):
+        return ErrorBody.from_text(error)
+    if error is None and (is_error or (isinstance(raw, NamedEvent) and raw.name == "error")):
+        return decode_leniently(raw, ErrorBody)
+    return error

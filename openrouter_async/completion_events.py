@@ -6,14 +6,12 @@ this dialect. A chunk has the form of the whole answer; texts are told apart by 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
-from ._gathered_stream import GatheredStream
-from ._sse import NamedEvent
+from ._gathered_stream import GatheredStream, SoFar, reported
 from .types import ErrorBody
-from .types._lenient import decode_leniently
 from .types.completions import (
     CompletionChoice,
     CompletionLogprobs,
@@ -57,72 +55,45 @@ class _Text:
         )
 
 
-class TextsSoFar:
-    """A `CompletionResponse` while its chunks come; see `Gathering`."""
+class TextsSoFar(SoFar[CompletionResponse, CompletionResponse]):
+    """A `CompletionResponse` while its chunks come."""
 
-    __slots__ = ("_response", "_texts", "deltas", "failed", "is_over")
+    __slots__ = ("_response", "_texts")
 
     def __init__(self) -> None:
-        self.deltas = 0
-        self.is_over = False  # `[DONE]` ends the stream
-        self.failed: ErrorBody | None = None
+        super().__init__()
         self._response = CompletionResponse()
         self._texts: dict[int, _Text] = {}
 
-    @property
-    def finished(self) -> bool:
-        """Whether every text has said why it ends."""
-        texts = self._texts.values()
-        return bool(texts) and all(text.choice.finish_reason is not None for text in texts)
-
-    @property
-    def id(self) -> str | None:
-        """The generation's id."""
-        return self._response.id
-
-    @property
-    def model(self) -> str | None:
-        """The model that answers."""
-        return self._response.model
-
-    @property
-    def provider(self) -> str | None:
-        """The provider that answers."""
-        return self._response.provider
-
-    @property
-    def usage(self) -> CompletionUsage | None:
-        """Tokens and cost."""
-        return self._response.usage
-
-    @property
-    def output_tokens(self) -> int | None:
-        """How long the answer was, where that is known."""
-        return self.usage.completion_tokens if self.usage is not None else None
-
     def add(self, chunk: CompletionResponse) -> None:
-        """Take the next chunk."""
         for choice in chunk.choices:
             text = self._texts.get(choice.index)
             if text is None:
                 text = self._texts[choice.index] = _Text(choice.index)
             text.add(choice)
-            self.deltas += bool(choice.text or choice.reasoning)
-            if choice.error is not None or choice.finish_reason == "error":
-                message = "the provider ended the answer with an error"
-                self.failed = choice.error or ErrorBody(message=message)
-        self.failed = chunk.error or self.failed
-        if isinstance(chunk.raw, NamedEvent) and chunk.raw.name == "error":
-            self.failed = self.failed or decode_leniently(chunk.raw, ErrorBody)
-        mine = self._response
-        if mine.id is None or mine.provider is None or chunk.usage is not None:
-            for name in _KEPT:
-                value = getattr(chunk, name)
-                if value is not None:
-                    setattr(mine, name, value)
+            if choice.text or choice.reasoning:
+                self.deltas += 1
+            if choice.finish_reason is not None:
+                texts = self._texts.values()
+                self.finished = all(one.choice.finish_reason is not None for one in texts)
+                if choice.finish_reason == "error" or choice.error is not None:
+                    unsaid = ErrorBody(message="the provider ended the answer with an error")
+                    self.failed = choice.error or unsaid
+        if not chunk.choices or chunk.error is not None:
+            self.failed = reported(chunk.error, chunk.raw, is_error=False) or self.failed
+        if self.id is None or self.provider is None or chunk.usage is not None:
+            self._identify(chunk)
+
+    def _identify(self, chunk: CompletionResponse) -> None:
+        for name in _KEPT:
+            value = getattr(chunk, name)
+            if value is not None:
+                setattr(self._response, name, value)
+        response = self._response
+        self.id, self.model = response.id, response.model
+        self.provider, self.usage = response.provider, response.usage
 
     def answer(self) -> CompletionResponse:
-        """Give the answer so far."""
         choices = [self._texts[index].whole() for index in sorted(self._texts)]
         return msgspec.structs.replace(self._response, choices=choices)
 
@@ -146,14 +117,13 @@ class CompletionStream(GatheredStream[CompletionResponse, CompletionResponse]):
 
     _gathering = TextsSoFar
     _reader = msgspec.json.Decoder(CompletionResponse)
-    _kind = CompletionResponse
-
-    _so_far: TextsSoFar
+    _event = CompletionResponse
+    _counted = "completion_tokens"
 
     @property
     def usage(self) -> CompletionUsage | None:
         """Tokens and cost, from the last chunk; None where the server sent none."""
-        return self._so_far.usage
+        return cast("CompletionUsage | None", self._so_far.usage)
 
     @staticmethod
     def _event_of(body: bytes, fields: dict[str, msgspec.Raw]) -> bytes | None:

@@ -16,13 +16,11 @@ this dialect. Blocks are told apart by their index.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, cast
 
 import msgspec
 
-from ._gathered_stream import GatheredStream
-from ._sse import NamedEvent
-from .types import ErrorBody
+from ._gathered_stream import GatheredStream, SoFar, reported
 from .types.anthropic import (
     AnthropicMessage,
     MessageBlock,
@@ -44,31 +42,13 @@ _TEXTS: Final = {
 _OF_MESSAGE: Final = ("stop_reason", "stop_sequence", "stop_details", "container")
 
 
-class MessageSoFar:
-    """An `AnthropicMessage` while its events come; see `Gathering`."""
+class MessageSoFar(SoFar[MessageEvent, AnthropicMessage]):
+    """An `AnthropicMessage` while its events come."""
 
-    __slots__ = (
-        "_blocks",
-        "_closed",
-        "_key",
-        "_message",
-        "_open",
-        "_pieces",
-        "deltas",
-        "failed",
-        "finished",
-        "is_over",
-        "request_id",
-        "usage",
-    )
+    __slots__ = ("_blocks", "_closed", "_key", "_message", "_open", "_pieces")
 
     def __init__(self) -> None:
-        self.deltas = 0
-        self.finished = False
-        self.is_over = False
-        self.failed: ErrorBody | None = None
-        self.request_id: str | None = None  # of an error
-        self.usage: MessageUsage | None = None
+        super().__init__()
         self._message = AnthropicMessage()
         self._blocks: dict[int, MessageBlock] = {}
         self._closed: set[int] = set()
@@ -76,28 +56,7 @@ class MessageSoFar:
         self._key: tuple[int, str] | None = None  # the place of the last piece, and its pieces
         self._open: list[str] = []
 
-    @property
-    def id(self) -> str | None:
-        """The message's id, which need not be that of the generation."""
-        return self._message.id
-
-    @property
-    def model(self) -> str | None:
-        """The model that answers."""
-        return self._message.model
-
-    @property
-    def provider(self) -> str | None:
-        """The provider that answers."""
-        return self._message.provider
-
-    @property
-    def output_tokens(self) -> int | None:
-        """How long the answer was, where that is known."""
-        return self.usage.output_tokens if self.usage is not None else None
-
     def add(self, event: MessageEvent) -> None:
-        """Take the next event."""
         delta = event.delta
         if event.type == "content_block_delta" and delta is not None:
             field = _TEXTS.get(delta.type)
@@ -122,7 +81,7 @@ class MessageSoFar:
 
     def _note(self, event: MessageEvent) -> None:
         match event.type:
-            case "message_start" if isinstance(event.message, AnthropicMessage):
+            case "message_start" if event.message is not None:
                 self._begin(event.message)
             case "content_block_start" if event.content_block is not None:
                 self._blocks[event.index or 0] = event.content_block
@@ -138,12 +97,14 @@ class MessageSoFar:
                     event.openrouter_metadata or self._message.openrouter_metadata
                 )
             case "error" | "":
-                self._fail(event)
+                self.failed = reported(event.error, event.raw, event.type == "error")
+                self.request_id = event.request_id
             case _:
                 pass
 
     def _begin(self, message: AnthropicMessage) -> None:
         self._message = message
+        self.id, self.model, self.provider = message.id, message.model, message.provider
         self._blocks = dict(enumerate(message.content))
         self._closed = set(self._blocks)
         self.deltas += bool(self._blocks)
@@ -164,23 +125,10 @@ class MessageSoFar:
             before = self.usage.to_dict() if self.usage is not None else {}
             self.usage = MessageUsage.from_dict({**before, **event.usage.to_dict()})
 
-    def _fail(self, event: MessageEvent) -> None:
-        details: object = event.error
-        if isinstance(details, str):
-            details = ErrorBody.from_text(details)
-        if not isinstance(details, ErrorBody):
-            if not event.type and not _is_called_error(event.raw):
-                return  # an event without a kind that reports nothing
-            said = event.message if isinstance(event.message, str) else None
-            details = ErrorBody(code=event.code, message=said)
-        self.failed = details
-        self.request_id = event.request_id
-
     def _block(self, index: int) -> MessageBlock:
         return self._blocks.setdefault(index, MessageBlock())
 
     def answer(self) -> AnthropicMessage:
-        """Give the message so far."""
         indexes = sorted({*self._blocks, *(index for index, _ in self._pieces)})
         content = [self._whole(index) for index in indexes]
         return msgspec.structs.replace(self._message, content=content, usage=self.usage)
@@ -214,10 +162,6 @@ class MessageSoFar:
             block.cut_input = None
 
 
-def _is_called_error(raw: bytes) -> bool:
-    return isinstance(raw, NamedEvent) and raw.name == "error"
-
-
 class MessageStream(GatheredStream[MessageEvent, AnthropicMessage]):
     """An answer of ``/messages`` as it comes; made by ``client.messages.stream``."""
 
@@ -225,19 +169,13 @@ class MessageStream(GatheredStream[MessageEvent, AnthropicMessage]):
 
     _gathering = MessageSoFar
     _reader = msgspec.json.Decoder(MessageEvent)
-    _kind = MessageEvent
+    _event = MessageEvent
     _last_event = b"message_stop"
-
-    _so_far: MessageSoFar
 
     @property
     def usage(self) -> MessageUsage | None:
         """Tokens and cost so far; None where the server sent none."""
-        return self._so_far.usage
-
-    def _complete_error(self, error: Any) -> None:
-        super()._complete_error(error)
-        error.request_id = error.request_id or self._so_far.request_id
+        return cast("MessageUsage | None", self._so_far.usage)
 
     @staticmethod
     def _event_of(body: bytes, fields: dict[str, msgspec.Raw]) -> bytes | None:

@@ -18,16 +18,14 @@ item or answer replaces what was put together of its pieces.
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from ._gathered_stream import GatheredStream
-from ._sse import NamedEvent
+from ._gathered_stream import GatheredStream, SoFar, reported
 from .types import ErrorBody
 from .types.responses import (
     Response,
-    ResponseAnnotation,
     ResponseEvent,
     ResponseItem,
     ResponsePart,
@@ -67,55 +65,27 @@ _Place: TypeAlias = tuple[str, str, str]
 _Key: TypeAlias = tuple[int, int, _Place]
 
 
-class ResponseSoFar:
-    """A `Response` while its events come; see `Gathering`."""
+class ResponseSoFar(SoFar[ResponseEvent, Response]):
+    """A `Response` while its events come."""
 
     __slots__ = (
-        "_annotations",
-        "_done",
-        "_final",
-        "_items",
-        "_key",
-        "_last_index",
-        "_open",
-        "_pieces",
-        "_response",
-        "deltas",
-        "failed",
-        "finished",
-        "id",
-        "is_over",
-        "model",
-        "provider",
-        "usage",
+        *("_annotations", "_done", "_final", "_items", "_key", "_last_index", "_open"),
+        *("_pieces", "_response"),
     )
 
     def __init__(self) -> None:
-        self.deltas = 0
-        self.finished = False
-        self.is_over = False  # `[DONE]` ends the stream
-        self.failed: ErrorBody | None = None
-        self.id: str | None = None
-        self.model: str | None = None
-        self.provider: str | None = None  # no event names it
-        self.usage: ResponseUsage | None = None
+        super().__init__()
         self._response = Response()
         self._final: Response | None = None
         self._items: dict[int, ResponseItem] = {}
         self._done: set[int] = set()
         self._pieces: dict[_Key, list[str]] = {}
-        self._annotations: dict[tuple[int, int], list[ResponseAnnotation]] = {}
+        self._annotations: dict[tuple[int, int], list[dict[str, Any]]] = {}
         self._last_index = 0
         self._key: _Key | None = None  # the place of the last piece, and its pieces
         self._open: list[str] = []
 
-    @property
-    def output_tokens(self) -> int | None:
-        """How long the answer was, where that is known."""
-        return self.usage.output_tokens if self.usage is not None else None
-
     def add(self, event: ResponseEvent) -> None:
-        """Take the next event."""
         place = _DELTAS.get(event.type)
         if place is not None:
             if event.delta:
@@ -166,21 +136,15 @@ class ResponseSoFar:
             self.finished = True
 
     def _fail(self, event: ResponseEvent) -> None:
+        details = event.error
         if event.response is not None:
             self._snapshot(event.response, is_final=False)
-        response = event.response or Response()
-        details: object = event.error or response.error
-        if isinstance(details, str):
-            details = ErrorBody.from_text(details)
-        if not isinstance(details, ErrorBody):
-            if not event.type and not _is_called_error(event.raw):
-                return  # an event without a kind that reports nothing
-            details = ErrorBody(code=event.code, message=event.message)
-        details.error_type = details.error_type or response.error_type
-        self.failed = details
+            details = details or event.response.error or ErrorBody(message="the answer failed")
+        self.failed = reported(details, event.raw, bool(event.type))
+        if self.failed is not None and event.response is not None:
+            self.failed.error_type = self.failed.error_type or event.response.error_type
 
     def answer(self) -> Response:
-        """Give the answer so far."""
         if self._final is not None and (self._final.output or not self._items):
             return msgspec.structs.replace(self._final)
         indexes = sorted({*self._items, *(key[0] for key in self._pieces)})
@@ -226,10 +190,6 @@ def _kind_of(place: _Place) -> str:
     return kind
 
 
-def _is_called_error(raw: bytes) -> bool:
-    return isinstance(raw, NamedEvent) and raw.name == "error"
-
-
 class ResponseStream(GatheredStream[ResponseEvent, Response]):
     """An answer of ``/responses`` as it comes; made by ``client.responses.stream``."""
 
@@ -237,14 +197,12 @@ class ResponseStream(GatheredStream[ResponseEvent, Response]):
 
     _gathering = ResponseSoFar
     _reader = msgspec.json.Decoder(ResponseEvent)
-    _kind = ResponseEvent
-
-    _so_far: ResponseSoFar
+    _event = ResponseEvent
 
     @property
     def usage(self) -> ResponseUsage | None:
         """Tokens and cost, from the last event; None where the server sent none."""
-        return self._so_far.usage
+        return cast("ResponseUsage | None", self._so_far.usage)
 
     @staticmethod
     def _event_of(body: bytes, fields: dict[str, msgspec.Raw]) -> bytes | None:

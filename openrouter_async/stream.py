@@ -23,7 +23,7 @@ from ._pdf import CallDocuments
 from ._sse import NamedEvent
 from ._tool_calls import TooManyError
 from .budget import Reservation
-from .errors import NotFoundError, OpenRouterError, ProtocolError, StreamAPIError
+from .errors import NotFoundError, OpenRouterError, ProtocolError
 from .types import (
     Annotation,
     ChatChunk,
@@ -473,14 +473,7 @@ class ChatStream(EventStream[ChatChunk]):
         error.partial = self.partial
         if self._documents is not None:
             self._documents.learn_from(error)
-        if error.phase == "body":
-            error.retryable = False
-        if self.cost is not None:
-            error.billed = "yes" if self.cost > 0 else "no"
-        elif error.phase == "body":
-            error.billed = "unknown"
-        elif isinstance(error, StreamAPIError):
-            error.billed = "no"  # an error without any output is not charged
+        self._note_billing(error, self.cost)
 
     def _end_as(self, state: Any, ending: Ending) -> None:
         if self._response is not None and self.usage is not None:
@@ -499,10 +492,6 @@ class ChatStream(EventStream[ChatChunk]):
         callbacks, self._on_end = self._on_end, []
         for callback in callbacks:
             callback(self)
-
-    def _raise_if_over(self) -> None:
-        if self.ending in ("left", "truncated", "broken", "error", "timeout"):
-            raise RuntimeError(f"this stream has nothing more to give: its ending is {self.ending}")
 
 
 class TextCursor(Leaving):

@@ -16,7 +16,7 @@ from ._body import encode_body
 from ._messages import checked_messages
 from ._params import checked_params
 
-__all__ = ["PATH", "audio_format_in", "chat_body", "chat_headers", "refuse_audio"]
+__all__ = ["NOT_IN_BODY", "PATH", "audio_format_in", "chat_body", "chat_headers", "refuse_audio"]
 
 PATH: Final = "/chat/completions"
 
@@ -28,7 +28,7 @@ _HEADERS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "session_header": ("x-session-id", str),
     "anthropic_beta": ("x-anthropic-beta", ",".join),
 }
-_NOT_IN_BODY: Final = frozenset({"extra_body", "extra_headers", *_HEADERS})
+NOT_IN_BODY: Final = frozenset({"extra_body", "extra_headers", *_HEADERS})
 
 
 def chat_body(
@@ -60,7 +60,7 @@ def chat_body(
     body: dict[str, Any] = {} if model is None else {"model": model}
     body["messages"] = checked_messages(messages)
     body["stream"] = stream
-    body |= {name: value for name, value in given.items() if name not in _NOT_IN_BODY}
+    body |= {name: value for name, value in given.items() if name not in NOT_IN_BODY}
     body |= given.get("extra_body", {})
     encoded = encode_body(body)
     return encoded if documents is None else BodyWithDocuments.of(encoded, body, documents)

@@ -218,10 +218,9 @@ class MessageEvent(WireStruct):
     index: int | None = None
     delta: MessageDelta | None = None
     content_block: MessageBlock | None = None
-    message: AnthropicMessage | str | None = None
+    message: AnthropicMessage | None = None
     usage: MessageUsage | None = None
     error: ErrorBody | str | None = None
-    code: int | str | None = None
     request_id: str | None = None
     context_management: dict[str, Any] | None = None
     openrouter_metadata: dict[str, Any] | None = None

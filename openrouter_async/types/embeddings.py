@@ -10,8 +10,10 @@ import binascii
 import sys
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, field
 
 from ._arrived import Arrived
@@ -114,6 +116,14 @@ class EmbeddingsResponse(Arrived):
     data: list[Embedding] = field(default_factory=list[Embedding])
     usage: EmbeddingUsage | None = None
     text: str | None = field(default=None, name="(text)")
+
+    @classmethod
+    def from_text(cls, text: str) -> EmbeddingsResponse:
+        """Take an answer that is a plain string, as JSON, as an event or bare."""
+        bare = text.strip().removeprefix("data:").strip()
+        with suppress(msgspec.DecodeError):
+            bare = msgspec.json.decode(bare, type=str)
+        return cls(text=bare)
 
     def __len__(self) -> int:
         return len(self.data)

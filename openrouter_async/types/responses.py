@@ -18,7 +18,7 @@ from ._inference import CallKeywords, Id, Penalty, PositiveShare, Temperature
 from ._request import Open, OrAnyMapping, OrMapping, RequestStruct
 from ._struct import KeptStruct, WireStruct
 from .caching import CacheControl, PromptCacheOptions
-from .chat import ErrorBody, TokenLogprob
+from .chat import ErrorBody
 from .media import Image, ImageURL
 from .options import Debug, ImageConfig, Reasoning, StopCondition, Trace
 from .plugins import Plugin
@@ -26,7 +26,6 @@ from .routing import ProviderRouting
 
 __all__ = [
     "Response",
-    "ResponseAnnotation",
     "ResponseEvent",
     "ResponseItem",
     "ResponseParams",
@@ -92,28 +91,18 @@ class ResponseParams(CallKeywords, total=False):
     debug: OrMapping[Debug]
 
 
-class ResponseAnnotation(KeptStruct):
-    """A web page or a file that a text rests on; the indices count its characters."""
-
-    type: str = ""
-    url: str | None = None
-    title: str | None = None
-    content: str | None = None
-    start_index: int | None = None
-    end_index: int | None = None
-    file_id: str | None = None
-    filename: str | None = None
-    index: int | None = None
-
-
 class ResponsePart(KeptStruct):
-    """A part of an item: ``output_text``, ``refusal``, ``reasoning_text``, ``summary_text``."""
+    """A part of an item: ``output_text``, ``refusal``, ``reasoning_text``, ``summary_text``.
+
+    Attributes:
+        annotations: The web pages and files that the text rests on.
+    """
 
     type: str = ""
     text: str | None = None
     refusal: str | None = None
-    annotations: list[ResponseAnnotation] | None = None
-    logprobs: list[TokenLogprob] | None = None
+    annotations: list[dict[str, Any]] | None = None
+    logprobs: list[dict[str, Any]] | None = None
 
 
 class ResponseItem(KeptStruct):
@@ -291,15 +280,13 @@ class ResponseEvent(WireStruct):
     item: ResponseItem | None = None
     part: ResponsePart | None = None
     response: Response | None = None
-    annotation: ResponseAnnotation | None = None
+    annotation: dict[str, Any] | None = None
     whole: str | None = field(default=None, name="text")
     refusal: str | None = None
     arguments: str | None = None
     partial_image_b64: str | None = None
     partial_image_index: int | None = None
     error: ErrorBody | str | None = None
-    code: int | str | None = None
-    message: str | None = None
     raw: bytes = field(default=b"", name="(raw)")
 
     @property
