@@ -33,6 +33,7 @@ from ._config import (
     from_environment,
     key_from,
 )
+from ._endpoints import Endpoints
 from ._image_result import ImageResult
 from ._pdf import DocumentLike, about
 from ._sealed import SealedBytes
@@ -48,11 +49,6 @@ from .errors import (
 )
 from .image_stream import ImageStream, drawing_params
 from .resources._references import Reference, drawing_messages
-from .resources.audio import Audio
-from .resources.generations import Generations
-from .resources.images import Images
-from .resources.models import Models
-from .resources.videos import Videos
 from .stream import ChatStream
 from .types import ChatCompletion, MessageParam
 
@@ -72,7 +68,7 @@ __all__ = ["OpenRouter"]
 T = TypeVar("T")
 
 
-class OpenRouter:
+class OpenRouter(Endpoints):
     """The client.
 
     Args:
@@ -454,11 +450,6 @@ class OpenRouter:
             **params,
         ).collect()
 
-    @property
-    def images(self) -> Images:
-        """The endpoint made for drawing, and the models behind it."""
-        return Images(self._sender, self._sender.fetch, self._model)
-
     @overload
     def map(
         self,
@@ -640,26 +631,6 @@ class OpenRouter:
             ),
             secret=self._sender.key,
         )
-
-    @property
-    def models(self) -> Models:
-        """The models that the API offers."""
-        return Models(self._sender.fetch)
-
-    @property
-    def audio(self) -> Audio:
-        """Speech from text, and text from speech."""
-        return Audio(self._sender)
-
-    @property
-    def videos(self) -> Videos:
-        """Videos, and the jobs that make them."""
-        return Videos(self._sender)
-
-    @property
-    def generations(self) -> Generations:
-        """The records of what was generated, with what it cost."""
-        return Generations(self._sender.fetch)
 
     # Any endpoint.
 

@@ -71,6 +71,7 @@ LEVELS = {
     "parsing": 6,
     "sharing": 6,
     "_chat_calls": 7,
+    "_endpoints": 7,
     "client": 8,
     "conversation": 9,
     "tools": 9,

@@ -81,7 +81,9 @@ def plain_params(params: Mapping[str, object], known: Collection[str]) -> dict[s
 def _plain(name: str, value: object, known: Collection[str]) -> object:
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "newer fields go into extra_body"
+        extra = next((name for name in ("extra_body", "extra_query") if name in known), None)
+        more = f"newer fields go into {extra}" if extra else f"known are {', '.join(sorted(known))}"
+        hint = f"did you mean {close[0]!r}?" if close else more
         raise TypeError(f"unknown keyword {name!r}; {hint}")
     try:
         return msgspec.to_builtins(

@@ -20,7 +20,8 @@ from .._sender import Sender
 from ..types.attachment import Attachment, Source
 from ..types.audio import Speech, SpeechFields, Transcription, TranscriptionFields
 from ..types.messages import AudioPart, TextPart
-from ._media import Answered, answer_of, byte_stream, checked, decoded, encoded
+from ._call import Answered, answer_of, decoded
+from ._media import byte_stream, checked, encoded
 
 __all__ = ["Audio"]
 

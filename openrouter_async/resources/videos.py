@@ -45,7 +45,8 @@ from ..types.video import (
     VideoModel,
     VideoModelList,
 )
-from ._media import answer_of, byte_stream, checked, decoded, encoded
+from ._call import answer_of, decoded
+from ._media import byte_stream, checked, encoded
 from ._references import Reference, reference_part
 
 __all__ = ["Videos"]

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from openrouter_async.testing._account import add_keys
 from openrouter_async.testing._answer import Answer
 from openrouter_async.testing._audio import answer_audio
 from openrouter_async.testing._build import http_error, json_reply, stream_reply
@@ -25,6 +26,7 @@ from openrouter_async.testing._documents import UnreadableError
 from openrouter_async.testing._images import answer_images
 from openrouter_async.testing._model import RefusedError, answer_to, read_request
 from openrouter_async.testing._script import Reply
+from openrouter_async.testing._store import Router, key_in
 from openrouter_async.testing._video import Videos
 
 __all__ = ["Service"]
@@ -40,28 +42,34 @@ class Service:
     Args:
         api_key: The only key it accepts; None accepts any key that is not empty.
         pace: Wait between two deltas of the pretend model, in seconds.
+        management_key: The only key that management calls accept; None accepts any.
     """
 
-    def __init__(self, *, api_key: str | None, pace: float) -> None:
+    def __init__(
+        self, *, api_key: str | None, pace: float, management_key: str | None = None
+    ) -> None:
         self._api_key = api_key
+        self._management_key = management_key
         self._pace = pace
         self._records: dict[str, dict[str, Any]] = {}
         self._spent = 0.0
         self._videos = Videos()
+        self._router = Router(management_key)
+        add_keys(self._router, lambda: self._spent)
         self.parsed: Final[Counter[str]] = Counter()  # how often each document was, by its hash
 
     def before_script(self, request: ReceivedRequest) -> Reply | None:
         """Give what is answered whatever a script says: to HEAD, and to a wrong key."""
         if request.method == "HEAD":
             return json_reply(b"")
-        if not request.path.startswith(f"{BASE_PATH}/"):
+        if not request.path.startswith("/api/"):
             return http_error(404, "Not Found")
         if request.method == "GET" and request.path.startswith(f"{BASE_PATH}/models"):
             return None
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
+        scheme, key = request.headers.get("Authorization", "").partition(" ")[0], key_in(request)
+        if scheme.lower() != "bearer" or not key:
             return http_error(401, "Missing Authentication header")
-        if self._api_key is not None and key.strip() != self._api_key:
+        if self._api_key is not None and key not in (self._api_key, self._management_key):
             return http_error(401, "User not found.")
         return None
 
@@ -94,10 +102,8 @@ class Service:
                 if record is None:
                     return http_error(404, f"Generation {request.query.get('id')} not found")
                 return _json({"data": record})
-            case "GET", "/key":
-                return _json({"data": self._key(request)})
             case _:
-                return http_error(404, "Not Found")
+                return self._router.answer(request) or http_error(404, "Not Found")
 
     def left(self, reply: Reply) -> None:
         """Note in the record of an answer that its client did not wait for the end."""
@@ -174,26 +180,6 @@ class Service:
             "user_agent": received.headers.get("User-Agent"),
             "external_user": request.get("user"),
             "session_id": request.get("session_id"),
-        }
-
-    def _key(self, request: ReceivedRequest) -> dict[str, Any]:
-        key = request.headers["Authorization"].partition(" ")[2].strip()
-        return {
-            "label": f"{key[:8]}...{key[-3:]}",
-            "limit": None,
-            "limit_remaining": None,
-            "limit_reset": None,
-            "usage": self._spent,
-            "usage_daily": self._spent,
-            "usage_weekly": self._spent,
-            "usage_monthly": self._spent,
-            "byok_usage": 0,
-            "is_free_tier": False,
-            "is_management_key": False,
-            "is_provisioning_key": False,
-            "include_byok_in_limit": False,
-            "expires_at": None,
-            "rate_limit": {"requests": -1, "interval": "10s"},
         }
 
 

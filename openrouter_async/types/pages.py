@@ -1,0 +1,52 @@
+"""What lists and deletions say, whatever they are of.
+
+What may live here: the parts of an answer that many operations share. It is imported by the
+endpoint groups that need it, never by the package.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._struct import WireStruct
+from .models import PageLinks
+
+__all__ = ["Deletion", "PageBody"]
+
+
+class Deletion(WireStruct):
+    """What is said of something that was deleted.
+
+    Attributes:
+        deleted: True, also where the API said nothing at all.
+        id: What was deleted, where the API says so.
+    """
+
+    deleted: bool = True
+    id: str | None = None
+    object: str | None = None
+    type: str | None = None
+
+
+class PageBody(WireStruct):
+    """What stands beside the rows of a list.
+
+    Attributes:
+        total_count: How many rows there are on all pages.
+        links: Where the next page is.
+        has_more: Whether there is a next page.
+        cursor: What to ask for it with.
+        first_id: The id of the first row of this page.
+        last_id: The id of the last row of this page.
+        meta: What the rows are about.
+    """
+
+    total_count: int | None = None
+    links: PageLinks | None = None
+    has_more: bool | None = None
+    cursor: str | None = None
+    next_cursor: str | None = None
+    first_id: str | None = None
+    last_id: str | None = None
+    object: str | None = None
+    meta: dict[str, Any] | None = None
