@@ -54,6 +54,7 @@ class ChatCalls:
         model: The model of calls that name none.
         retry: When a request is sent again.
         budget: What all calls together may cost.
+        prices: What they can cost.
         documents: Where parses of documents are remembered.
     """
 
@@ -64,6 +65,7 @@ class ChatCalls:
         model: str | None,
         retry: RetryPolicy,
         budget: Budget | None,
+        prices: PriceList,
         documents: DocumentStore,
     ) -> None:
         self.documents = documents
@@ -71,7 +73,7 @@ class ChatCalls:
         self._model = model
         self._retry = retry
         self._budget = budget
-        self._prices = PriceList()
+        self._prices = prices
 
     def stream(
         self,

@@ -9,12 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._price_list import PriceList
     from ._sender import Sender
+    from .budget import Budget
     from .resources.audio import Audio
+    from .resources.completions import Completions
+    from .resources.embeddings import Embeddings
     from .resources.generations import Generations
     from .resources.images import Images
     from .resources.keys import Keys
+    from .resources.messages import Messages
     from .resources.models import Models
+    from .resources.rerank import Rerank
+    from .resources.responses import Responses
     from .resources.videos import Videos
 
 __all__ = ["Endpoints"]
@@ -25,6 +32,8 @@ class Endpoints:
 
     _sender: Sender
     _model: str | None
+    _budget: Budget | None
+    _prices: PriceList
 
     @property
     def audio(self) -> Audio:
@@ -32,6 +41,20 @@ class Endpoints:
         from .resources.audio import Audio
 
         return Audio(self._sender)
+
+    @property
+    def completions(self) -> Completions:
+        """The older text endpoint, where a model goes on with a text."""
+        from .resources.completions import Completions
+
+        return Completions(self._sender, self._model, self._budget, self._prices)
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """Vectors of texts, tokens and media."""
+        from .resources.embeddings import Embeddings
+
+        return Embeddings(self._sender, self._model, self._budget, self._prices)
 
     @property
     def generations(self) -> Generations:
@@ -55,11 +78,32 @@ class Endpoints:
         return Keys(self._sender)
 
     @property
+    def messages(self) -> Messages:
+        """Answers in Anthropic's dialect."""
+        from .resources.messages import Messages
+
+        return Messages(self._sender, self._model, self._budget, self._prices)
+
+    @property
     def models(self) -> Models:
         """The models that the API offers."""
         from .resources.models import Models
 
         return Models(self._sender.fetch)
+
+    @property
+    def rerank(self) -> Rerank:
+        """Documents in the order of their relevance."""
+        from .resources.rerank import Rerank
+
+        return Rerank(self._sender, self._model, self._budget, self._prices)
+
+    @property
+    def responses(self) -> Responses:
+        """Answers in OpenAI's newer dialect."""
+        from .resources.responses import Responses
+
+        return Responses(self._sender, self._model, self._budget, self._prices)
 
     @property
     def videos(self) -> Videos:

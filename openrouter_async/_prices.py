@@ -251,7 +251,7 @@ def _prompt_tokens(size: _Size, model: Model) -> int:
 
 def _answers(asked: _Asked) -> int:
     """Give how many answers are made: those of each prompt that is a text or a list of tokens."""
-    prompts = cast("list[object]", asked.prompt) if isinstance(asked.prompt, list) else []
+    prompts = cast("list[object]", asked.prompt or []) if not isinstance(asked.prompt, str) else []
     several = any(isinstance(one, str | list) for one in prompts)
     return max(1, asked.n or 1, asked.best_of or 1) * (len(prompts) if several else 1)
 

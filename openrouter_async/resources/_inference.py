@@ -6,16 +6,12 @@ keywords that are checked, the budgets it is held to, and the type that reads th
 
 from __future__ import annotations
 
-import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 from .._bodies import read_body
 from .._config import Timeouts, check_type
-from .._error_bodies import error_in, error_in_stream
 from .._event_stream import Accept
 from .._price_list import PriceList
 from .._sealed import SealedBytes
@@ -23,11 +19,10 @@ from .._sender import JSON_HEADERS, STREAM_HEADERS, Sender
 from .._timing import opening_of
 from .._transport import Response
 from ..budget import Budget, Reservation
-from ..errors import BudgetUnpriceableError, ProtocolError
-from ..types._arrived import Arrived
-from ..types._lenient import NotAnObjectError, decode_leniently
+from ..errors import BudgetUnpriceableError
 from ..types.arrival import Arrival
 from ._body import encode_body
+from ._call import Answered, Operation, decoded
 from ._messages import plain
 from ._params import checked_params
 from .chat import NOT_IN_BODY, chat_headers
@@ -35,12 +30,12 @@ from .generations import Generations
 from .models import Models
 
 if TYPE_CHECKING:
-    from .._gathered_stream import GatheredStream
+    from ..text_streams._gathered import GatheredStream
 
-__all__ = ["Inference", "InferenceGroup", "Transport", "items_of"]
+__all__ = ["Around", "Inference", "Transport", "items_of"]
 
 S = TypeVar("S", bound="GatheredStream[Any, Any]")
-A = TypeVar("A", bound=Arrived)
+A = TypeVar("A")
 
 Transport: TypeAlias = Literal["stream", "json"]
 """How an answer is asked for: as a stream that is gathered, or in one piece."""
@@ -48,217 +43,176 @@ Transport: TypeAlias = Literal["stream", "json"]
 _UNPRICED: Final = frozenset({"/rerank"})
 
 
+class Around(NamedTuple):
+    """What a call says beside the request: the model, and how long and how much it may take."""
+
+    model: str | None
+    timeouts: Timeouts | None
+    budget: Budget | None
+    transport: str = "stream"
+
+
+class _Request(NamedTuple):
+    """A request whose arguments have been checked."""
+
+    path: str
+    body: SealedBytes
+    headers: dict[str, str]
+    timeouts: Timeouts
+    reservation: Reservation
+
+
 class Inference:
-    """Makes the requests of one client's text endpoints.
+    """A group of text endpoints.
 
     Args:
-        sender: What sends them.
+        sender: What sends its requests.
         model: The model of requests that name none.
-        budget: What all requests together may cost.
+        budget: What all requests of the client together may cost.
         prices: What they can cost.
     """
 
     __slots__ = ("_budget", "_model", "_prices", "_sender")
 
     def __init__(
-        self, sender: Sender, *, model: str | None, budget: Budget | None, prices: PriceList
+        self, sender: Sender, model: str | None, budget: Budget | None, prices: PriceList
     ) -> None:
         self._sender = sender
         self._model = model
         self._budget = budget
         self._prices = prices
 
-    def stream(
+    def _streamed(
         self,
         kind: type[S],
-        path: str,
+        operation: Operation[Any],
         main: Mapping[str, Any],
         params: Mapping[str, Any],
-        shape: type[Any],
+        around: Around,
         *,
-        model: str | None,
         needs_model: bool = False,
-        timeouts: Timeouts | None,
-        budget: Budget | None,
-        transport: str = "stream",
     ) -> S:
         """Give the stream of an answer; nothing is sent before it is started.
 
         Args:
             kind: The stream's class.
-            path: Where the request goes.
+            operation: What is asked.
             main: The fields that are arguments of their own.
             params: The further keywords.
-            shape: The TypedDict that says which there are.
-            model: The model that the call names.
+            around: What the call says beside them.
             needs_model: The endpoint has no default model.
-            timeouts: Deadlines in place of the client's.
-            budget: A budget beside the client's.
-            transport: A `Transport`.
-
-        Raises:
-            TypeError: An argument has the wrong type, or a keyword is unknown.
-            ValueError: An argument has an impossible value.
-            RuntimeError: The client is closed.
         """
-        if transport not in ("stream", "json"):
-            raise ValueError(f"transport must be 'stream' or 'json', got {transport!r}")
-        streamed = transport == "stream"
-        sender = self._sender
-        waits, reservation = self._call(timeouts, budget)
-        main = {**self._named(model, needs=needs_model), **main, "stream": streamed}
-        body, headers = self._request(main, params, shape, STREAM_HEADERS if streamed else None)
+        if around.transport not in ("stream", "json"):
+            raise ValueError(f"transport must be 'stream' or 'json', got {around.transport!r}")
+        is_streamed = around.transport == "stream"
+        main = {**main, "stream": is_streamed}
+        request = self._request(operation, main, params, around, needs_model, is_streamed)
 
         async def send(accept: Accept) -> None:
-            await self._reserve(reservation, path, body)
-            with reservation:
-                await sender.send(
-                    "POST",
-                    path,
-                    accept,
-                    headers=headers,
-                    body=body,
-                    timeouts=waits,
-                    reservation=reservation,
-                )
+            await self._send(request, accept)
 
         return kind(
             send,
-            timeouts=waits,
-            limits=sender.limits,
-            secret=sender.key,
-            find_record=Generations(sender.fetch).get,
-            reservation=reservation,
-            is_streamed=streamed,
+            timeouts=request.timeouts,
+            limits=self._sender.limits,
+            secret=self._sender.key,
+            find_record=Generations(self._sender.fetch).get,
+            reservation=request.reservation,
+            is_streamed=is_streamed,
         )
 
-    def fetch(
+    def _fetched(
         self,
-        kind: type[A],
-        path: str,
+        operation: Operation[A],
         main: Mapping[str, Any],
         params: Mapping[str, Any],
-        shape: type[Any],
+        around: Around,
         *,
-        model: str | None,
-        timeouts: Timeouts | None,
-        budget: Budget | None,
+        mark: str,
     ) -> Coroutine[Any, Any, A]:
-        """Give the answer of an endpoint that never streams, to be awaited; see `stream`."""
-        waits, reservation = self._call(timeouts, budget)
-        main = {**self._named(model, needs=True), **main}
-        body, headers = self._request(main, params, shape, None)
-        return self._fetched(kind, path, body, headers, waits, reservation)
+        """Give the answer of an endpoint that never streams, to be awaited; see `_streamed`."""
+        request = self._request(operation, main, params, around, needs_model=True)
+        return self._answer(request, operation, mark)
 
-    async def _fetched(
-        self,
-        kind: type[A],
-        path: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        waits: Timeouts,
-        reservation: Reservation,
-    ) -> A:
-        async def accept(response: Response) -> A:
-            received = await read_body(response, waits)
+    async def _answer(self, request: _Request, operation: Operation[A], mark: str) -> A:
+        async def accept(response: Response) -> Any:
+            body = await read_body(response, request.timeouts)
             timing = opening_of(response)
             timing.end = response.time() - response.asked_at
-            answer = self._decoded(received, kind)
-            answer.arrival = Arrival(
-                headers={name.lower(): value for name, value in response.headers.items()},
-                timing=timing,
-                ending="complete",
-            )
+            kind: Any = operation.answer
+            if body.lstrip()[:1] in (b"{", b"") or not hasattr(kind, "from_text"):
+                answer = decoded(Answered(body, response.headers), kind, self._sender, mark=mark)
+            else:
+                answer = kind.from_text(body.decode("utf-8", "replace"))
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            answer.arrival = Arrival(headers=headers, timing=timing, ending="complete")
             return answer
 
-        await self._reserve(reservation, path, body)
-        with reservation:
-            answer = await self._sender.send(
-                "POST",
-                path,
-                accept,
-                headers=headers,
-                body=body,
-                timeouts=waits,
-                reservation=reservation,
-            )
-        reservation.settle(cast("float | None", getattr(answer, "cost", None)))
-        return answer
-
-    def _decoded(self, body: bytes, kind: type[A]) -> A:
-        details = error_in(body)
-        if details is not None:
-            key = self._sender.key
-            secret = key.reveal() if key is not None else None
-            raise error_in_stream(details, now=time.time(), secret=secret)
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
-        from_text = getattr(kind, "from_text", None)
-        try:
-            return decode_leniently(body, kind)
-        except NotAnObjectError as error:
-            if from_text is not None and not body.lstrip().startswith((b"{", b"[", b"<")):
-                return cast("A", from_text(body.decode("utf-8", "replace")))
-            raise ProtocolError(f"the answer is {error}") from None
-
-    def _call(
-        self, timeouts: Timeouts | None, budget: Budget | None
-    ) -> tuple[Timeouts, Reservation]:
-        self._sender.refuse_if_closed()
-        waits = self._sender.timeouts if timeouts is None else timeouts
-        check_type("timeouts", waits, Timeouts)
-        if budget is not None:
-            check_type("budget", budget, Budget)
-        return waits, Reservation((self._budget, budget))
-
-    def _named(self, model: str | None, *, needs: bool) -> dict[str, str]:
-        model = self._model if model is None else model
-        if model is None:
-            if needs:
-                raise ValueError("model must be given, here or to the client: there is no default")
-            return {}
-        check_type("model", model, str)
-        if not model.strip():
-            raise ValueError("model must not be empty")
-        return {"model": model}
+        answer = await self._send(request, accept)
+        request.reservation.settle(answer.cost)
+        return cast("A", answer)
 
     def _request(
         self,
+        operation: Operation[Any],
         main: Mapping[str, Any],
         params: Mapping[str, Any],
-        shape: type[Any],
-        headers: Mapping[str, str] | None,
-    ) -> tuple[SealedBytes, dict[str, str]]:
+        around: Around,
+        needs_model: bool,
+        is_streamed: bool = False,
+    ) -> _Request:
+        """Check every argument, and put the request together."""
+        self._sender.refuse_if_closed()
+        timeouts = self._sender.timeouts if around.timeouts is None else around.timeouts
+        check_type("timeouts", timeouts, Timeouts)
+        if around.budget is not None:
+            check_type("budget", around.budget, Budget)
+        model = self._model if around.model is None else around.model
+        if model is not None:
+            check_type("model", model, str)
+        if needs_model and not model:
+            raise ValueError("model must be given, here or to the client: there is no default")
+        shape = cast("type[Any]", operation.body)
         given = checked_params({name: plain(value) for name, value in params.items()}, shape)
         fields = {name: value for name, value in given.items() if name not in NOT_IN_BODY}
-        body = SealedBytes(encode_body({**main, **fields, **given.get("extra_body", {})}))
-        return body, {
-            **(headers or JSON_HEADERS),
-            "Content-Type": "application/json",
-            **chat_headers(given),
-        }
+        named = {} if model is None else {"model": model}
+        return _Request(
+            operation.path,
+            SealedBytes(encode_body({**named, **main, **fields, **given.get("extra_body", {})})),
+            {
+                **(STREAM_HEADERS if is_streamed else JSON_HEADERS),
+                "Content-Type": "application/json",
+                **chat_headers(given),
+            },
+            timeouts,
+            Reservation((self._budget, around.budget)),
+        )
 
-    async def _reserve(self, reservation: Reservation, path: str, body: bytes) -> None:
-        if not reservation:
-            return
-        if path in _UNPRICED and reservation.needs_price:
+    async def _send(
+        self, request: _Request, accept: Callable[[Response], Coroutine[Any, Any, Any]] | Accept
+    ) -> Any:
+        reservation = request.reservation
+        if reservation:
+            await self._reserve(request)
+        with reservation:
+            return await self._sender.send(
+                "POST",
+                request.path,
+                accept,
+                headers=request.headers,
+                body=request.body,
+                timeouts=request.timeouts,
+                reservation=reservation,
+            )
+
+    async def _reserve(self, request: _Request) -> None:
+        if request.path in _UNPRICED and request.reservation.needs_price:
             raise BudgetUnpriceableError(
-                f"no budget can hold this request: the price list has no price for {path}; "
+                f"no budget can hold this request: no price list has prices for {request.path}; "
                 "Budget(..., per_request=...) reserves a sum of your own instead"
             )
         models = partial(Models(self._sender.fetch).list, output_modalities="all")
-        await self._prices.reserve(reservation, body, models)
-
-
-class InferenceGroup:
-    """An endpoint of one client."""
-
-    __slots__ = ("_inference",)
-
-    def __init__(self, inference: Inference) -> None:
-        self._inference = inference
+        await self._prices.reserve(request.reservation, request.body, models)
 
 
 def items_of(name: str, value: object) -> list[Any]:
@@ -268,8 +222,9 @@ def items_of(name: str, value: object) -> list[Any]:
         TypeError: It is none.
         ValueError: It is empty.
     """
-    if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Sequence):
-        raise TypeError(f"{name} must be a sequence, got {type(value).__name__}")
+    kind = type(value).__name__
+    if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence):
+        raise TypeError(f"{name} must be a sequence, got {kind}")
     items = cast("Sequence[object]", value)
     if not items:
         raise ValueError(f"{name} must not be empty")

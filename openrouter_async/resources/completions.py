@@ -11,22 +11,26 @@ from typing import Any, Final, TypeAlias, Unpack
 
 from .._config import Timeouts
 from ..budget import Budget
-from ..completion_events import CompletionStream
+from ..text_streams import CompletionStream
 from ..types.completions import CompletionParams, CompletionResponse
-from ._inference import InferenceGroup, Transport, items_of
+from ._call import Operation
+from ._inference import Around, Inference, Transport, items_of
 
 __all__ = ["Completions"]
 
-PATH: Final = "/completions"
-
 _Prompt: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 
+_CREATE: Final = Operation(
+    "POST /completions", CompletionResponse, inside=None, body=CompletionParams, key="normal"
+)
 
-class Completions(InferenceGroup):
-    """Texts that go on; reached as `OpenRouter.completions`, with a normal key."""
+
+class Completions(Inference):
+    """Texts that go on; reached as `OpenRouter.completions`."""
 
     __slots__ = ()
 
+    @_CREATE
     def stream(
         self,
         prompt: _Prompt,
@@ -36,7 +40,7 @@ class Completions(InferenceGroup):
         budget: Budget | None = None,
         **params: Unpack[CompletionParams],
     ) -> CompletionStream:
-        """Stream the text that follows a prompt.
+        """Stream the text that follows a prompt. Normal key.
 
         Nothing is sent before the stream is iterated, entered, awaited or started.
 
@@ -48,7 +52,7 @@ class Completions(InferenceGroup):
             **params: Any keyword of `CompletionParams`; what is not given is not sent.
 
         Returns:
-            A `CompletionStream`; this is no coroutine. A normal key is needed.
+            A `CompletionStream`; this is no coroutine.
 
         Raises:
             TypeError: An argument has the wrong type, or a keyword is unknown.
@@ -59,8 +63,11 @@ class Completions(InferenceGroup):
         ...     async for chunk in client.completions.stream("Once upon a time", max_tokens=50):
         ...         print(chunk.text, end="", flush=True)
         """
-        return self._asked(prompt, model, timeouts, budget, params, "stream")
+        said = {"prompt": _checked(prompt)}
+        around = Around(model, timeouts, budget)
+        return self._streamed(CompletionStream, _CREATE, said, params, around)
 
+    @_CREATE
     def create(
         self,
         prompt: _Prompt,
@@ -71,18 +78,13 @@ class Completions(InferenceGroup):
         transport: Transport = "stream",
         **params: Unpack[CompletionParams],
     ) -> Coroutine[Any, Any, CompletionResponse]:
-        """Get the whole text, which streams underneath; the arguments are those of `stream`.
+        """Get the whole text, which streams underneath. Normal key.
 
-        Args:
-            prompt: A text, several, the tokens of one, or those of several.
-            model: The model; by default the client's, else the account's.
-            timeouts: Deadlines of this request, in place of the client's.
-            budget: What it may cost, beside the client's budget.
-            transport: ``"json"`` asks for the answer in one piece instead, as ``best_of`` needs.
-            **params: Any keyword of `CompletionParams`.
+        The arguments are those of `stream`; ``transport="json"`` asks for one piece instead,
+        which ``best_of`` needs.
 
         Returns:
-            The answer, to be awaited. Wrong arguments raise at the call. A normal key is needed.
+            The answer, to be awaited. Wrong arguments raise at the call.
 
         Raises:
             OpenRouterError: The request failed; `partial` on it is what had come of the answer.
@@ -90,25 +92,10 @@ class Completions(InferenceGroup):
         >>> async def example(client: OpenRouter) -> str:
         ...     return (await client.completions.create("Roses are", max_tokens=20)).text
         """
-        return self._asked(prompt, model, timeouts, budget, params, transport).collect()
+        said = {"prompt": _checked(prompt)}
+        around = Around(model, timeouts, budget, transport)
+        return self._streamed(CompletionStream, _CREATE, said, params, around).collect()
 
-    def _asked(
-        self,
-        prompt: _Prompt,
-        model: str | None,
-        timeouts: Timeouts | None,
-        budget: Budget | None,
-        params: CompletionParams,
-        transport: str,
-    ) -> CompletionStream:
-        return self._inference.stream(
-            CompletionStream,
-            PATH,
-            {"prompt": prompt if isinstance(prompt, str) else items_of("prompt", prompt)},
-            params,
-            CompletionParams,
-            model=model,
-            timeouts=timeouts,
-            budget=budget,
-            transport=transport,
-        )
+
+def _checked(prompt: _Prompt) -> str | list[Any]:
+    return prompt if isinstance(prompt, str) else items_of("prompt", prompt)

@@ -1,7 +1,7 @@
 """``POST /embeddings``: vectors of texts, tokens and media.
 
 The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the vectors come in the order of the inputs.
+the answer gets its type.
 """
 
 from __future__ import annotations
@@ -12,22 +12,26 @@ from typing import Any, Final, TypeAlias, Unpack
 from .._config import Timeouts
 from ..budget import Budget
 from ..types.embeddings import EmbeddingParams, EmbeddingsResponse
-from ._inference import InferenceGroup, items_of
+from ._call import Operation
+from ._inference import Around, Inference, items_of
 
 __all__ = ["Embeddings"]
-
-PATH: Final = "/embeddings"
 
 _Input: TypeAlias = (
     str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]] | Sequence[Mapping[str, Any]]
 )
 
+_CREATE: Final = Operation(
+    "POST /embeddings", EmbeddingsResponse, inside=None, body=EmbeddingParams, key="normal"
+)
 
-class Embeddings(InferenceGroup):
-    """Vectors; reached as `OpenRouter.embeddings`, with a normal key."""
+
+class Embeddings(Inference):
+    """Vectors; reached as `OpenRouter.embeddings`."""
 
     __slots__ = ()
 
+    @_CREATE
     def create(
         self,
         input: _Input,
@@ -37,7 +41,7 @@ class Embeddings(InferenceGroup):
         budget: Budget | None = None,
         **params: Unpack[EmbeddingParams],
     ) -> Coroutine[Any, Any, EmbeddingsResponse]:
-        """Get the vectors of one or several inputs.
+        """Get the vectors of one or several inputs. Normal key.
 
         Args:
             input: A text, several texts, the tokens of one or those of several, or mappings
@@ -48,7 +52,7 @@ class Embeddings(InferenceGroup):
             **params: Any keyword of `EmbeddingParams`; what is not given is not sent.
 
         Returns:
-            The vectors, to be awaited. Wrong arguments raise at the call. A normal key is needed.
+            The vectors, to be awaited. Wrong arguments raise at the call.
 
         Raises:
             TypeError: An argument has the wrong type, or a keyword is unknown.
@@ -58,19 +62,11 @@ class Embeddings(InferenceGroup):
         >>> async def example(client: OpenRouter) -> None:
         ...     model = "openai/text-embedding-3-small"
         ...     answer = await client.embeddings.create(["a fox", "a hare"], model=model)
-        ...     for vector in answer:
+        ...     for vector in answer.vectors:
         ...         print(len(vector), vector[0])
         """
         if not input:
             raise ValueError("input must not be empty")
-        said = input if isinstance(input, str) else items_of("input", input)
-        return self._inference.fetch(
-            EmbeddingsResponse,
-            PATH,
-            {"input": said},
-            params,
-            EmbeddingParams,
-            model=model,
-            timeouts=timeouts,
-            budget=budget,
-        )
+        said = {"input": input if isinstance(input, str) else items_of("input", input)}
+        around = Around(model, timeouts, budget)
+        return self._fetched(_CREATE, said, params, around, mark="data")

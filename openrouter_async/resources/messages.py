@@ -11,22 +11,26 @@ from typing import Any, Final, TypeAlias, Unpack, cast
 
 from .._config import Timeouts
 from ..budget import Budget
-from ..message_events import MessageStream
+from ..text_streams import MessageStream
 from ..types.anthropic import AnthropicMessage, MessagesParams
-from ._inference import InferenceGroup, Transport, items_of
+from ._call import Operation
+from ._inference import Around, Inference, Transport, items_of
 
 __all__ = ["Messages"]
 
-PATH: Final = "/messages"
-
 _Messages: TypeAlias = str | Sequence[Mapping[str, Any] | AnthropicMessage]
 
+_CREATE: Final = Operation(
+    "POST /messages", AnthropicMessage, inside=None, body=MessagesParams, key="normal"
+)
 
-class Messages(InferenceGroup):
-    """Answers in Anthropic's dialect; reached as `OpenRouter.messages`, with a normal key."""
+
+class Messages(Inference):
+    """Answers in Anthropic's dialect; reached as `OpenRouter.messages`."""
 
     __slots__ = ()
 
+    @_CREATE
     def stream(
         self,
         messages: _Messages,
@@ -36,7 +40,7 @@ class Messages(InferenceGroup):
         budget: Budget | None = None,
         **params: Unpack[MessagesParams],
     ) -> MessageStream:
-        """Stream an answer.
+        """Stream an answer. Normal key.
 
         Nothing is sent before the stream is iterated, entered, awaited or started.
 
@@ -48,7 +52,7 @@ class Messages(InferenceGroup):
             **params: Any keyword of `MessagesParams`; what is not given is not sent.
 
         Returns:
-            A `MessageStream`; this is no coroutine. A normal key is needed.
+            A `MessageStream`; this is no coroutine.
 
         Raises:
             TypeError: An argument has the wrong type, or a keyword is unknown.
@@ -60,8 +64,9 @@ class Messages(InferenceGroup):
         ...     async for event in client.messages.stream("Hi", model=model, max_tokens=100):
         ...         print(event.text, end="", flush=True)
         """
-        return self._asked(messages, model, timeouts, budget, params, "stream")
+        return self._asked(messages, params, Around(model, timeouts, budget))
 
+    @_CREATE
     def create(
         self,
         messages: _Messages,
@@ -72,18 +77,12 @@ class Messages(InferenceGroup):
         transport: Transport = "stream",
         **params: Unpack[MessagesParams],
     ) -> Coroutine[Any, Any, AnthropicMessage]:
-        """Get a whole answer, which streams underneath; the arguments are those of `stream`.
+        """Get a whole answer, which streams underneath. Normal key.
 
-        Args:
-            messages: A prompt, or messages.
-            model: The model; by default the client's.
-            timeouts: Deadlines of this request, in place of the client's.
-            budget: What it may cost, beside the client's budget.
-            transport: ``"json"`` asks for the answer in one piece instead.
-            **params: Any keyword of `MessagesParams`.
+        The arguments are those of `stream`, and ``transport="json"`` asks for one piece instead.
 
         Returns:
-            The answer, to be awaited. Wrong arguments raise at the call. A normal key is needed.
+            The answer, to be awaited. Wrong arguments raise at the call.
 
         Raises:
             OpenRouterError: The request failed; `partial` on it is what had come of the answer.
@@ -92,31 +91,14 @@ class Messages(InferenceGroup):
         ...     model = "anthropic/claude-sonnet-4.5"
         ...     return (await client.messages.create("Say hello", model=model)).text
         """
-        return self._asked(messages, model, timeouts, budget, params, transport).collect()
+        around = Around(model, timeouts, budget, transport)
+        return self._asked(messages, params, around).collect()
 
-    def _asked(
-        self,
-        messages: _Messages,
-        model: str | None,
-        timeouts: Timeouts | None,
-        budget: Budget | None,
-        params: MessagesParams,
-        transport: str,
-    ) -> MessageStream:
-        if "fallbacks" in params and "models" in params:
+    def _asked(self, messages: _Messages, params: MessagesParams, around: Around) -> MessageStream:
+        if params.get("fallbacks") and params.get("models"):
             raise ValueError("give fallbacks or models, not both")
-        return self._inference.stream(
-            MessageStream,
-            PATH,
-            {"messages": _checked(messages)},
-            params,
-            MessagesParams,
-            model=model,
-            needs_model=True,
-            timeouts=timeouts,
-            budget=budget,
-            transport=transport,
-        )
+        said = {"messages": _checked(messages)}
+        return self._streamed(MessageStream, _CREATE, said, params, around, needs_model=True)
 
 
 def _checked(messages: _Messages) -> list[Any]:

@@ -12,19 +12,23 @@ from typing import Any, Final, Unpack
 from .._config import Timeouts, check_type
 from ..budget import Budget
 from ..types.rerank import RerankDocument, RerankParams, RerankResponse
+from ._call import Operation
 from ._fit import fit
-from ._inference import InferenceGroup, items_of
+from ._inference import Around, Inference, items_of
 
 __all__ = ["Rerank"]
 
-PATH: Final = "/rerank"
+_CREATE: Final = Operation(
+    "POST /rerank", RerankResponse, inside=None, body=RerankParams, key="normal"
+)
 
 
-class Rerank(InferenceGroup):
-    """Ranking by relevance; reached as `OpenRouter.rerank`, with a normal key."""
+class Rerank(Inference):
+    """Ranking by relevance; reached as `OpenRouter.rerank`, and called as such or by `create`."""
 
     __slots__ = ()
 
+    @_CREATE
     def create(
         self,
         query: str,
@@ -35,7 +39,7 @@ class Rerank(InferenceGroup):
         budget: Budget | None = None,
         **params: Unpack[RerankParams],
     ) -> Coroutine[Any, Any, RerankResponse]:
-        """Rank documents by how much they have to do with a question.
+        """Rank documents by how much they have to do with a question. Normal key.
 
         No price list tells what this costs, so a `Budget` needs its `per_request`.
 
@@ -48,8 +52,7 @@ class Rerank(InferenceGroup):
             **params: Any keyword of `RerankParams`; what is not given is not sent.
 
         Returns:
-            The ranking, best first, to be awaited. Wrong arguments raise at the call. A normal key is
-            needed.
+            The ranking, best first, to be awaited. Wrong arguments raise at the call.
 
         Raises:
             TypeError: An argument has the wrong type, or a keyword is unknown.
@@ -57,7 +60,7 @@ class Rerank(InferenceGroup):
             OpenRouterError: The request failed.
 
         >>> async def example(client: OpenRouter, texts: list[str]) -> None:
-        ...     ranking = await client.rerank.create("What is Ruby?", texts, model="cohere/rerank-v3.5")
+        ...     ranking = await client.rerank("Who was Ada?", texts, model="cohere/rerank-v3.5")
         ...     print([texts[result.index] for result in ranking.results])
         """
         check_type("query", query, str)
@@ -65,13 +68,8 @@ class Rerank(InferenceGroup):
         for index, row in enumerate(rows):
             if not isinstance(row, str):
                 fit(row, RerankDocument, f"documents[{index}]")
-        return self._inference.fetch(
-            RerankResponse,
-            PATH,
-            {"query": query, "documents": rows},
-            params,
-            RerankParams,
-            model=model,
-            timeouts=timeouts,
-            budget=budget,
-        )
+        said = {"query": query, "documents": rows}
+        around = Around(model, timeouts, budget)
+        return self._fetched(_CREATE, said, params, around, mark="results")
+
+    __call__ = create

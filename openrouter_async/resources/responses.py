@@ -7,34 +7,40 @@ the answer gets its type.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Final, Unpack
+from typing import Any, Final, TypeAlias, Unpack
 
 from .._config import Timeouts
 from ..budget import Budget
-from ..response_events import ResponseStream
+from ..text_streams import ResponseStream
 from ..types.responses import Response, ResponseItem, ResponseParams
-from ._inference import InferenceGroup, Transport, items_of
+from ._call import Operation
+from ._inference import Around, Inference, Transport, items_of
 
 __all__ = ["Responses"]
 
-PATH: Final = "/responses"
+_Input: TypeAlias = str | Sequence[Mapping[str, Any] | ResponseItem]
+
+_CREATE: Final = Operation(
+    "POST /responses", Response, inside=None, body=ResponseParams, key="normal"
+)
 
 
-class Responses(InferenceGroup):
-    """Answers in OpenAI's newer dialect; reached as `OpenRouter.responses`, with a normal key."""
+class Responses(Inference):
+    """Answers in OpenAI's newer dialect; reached as `OpenRouter.responses`."""
 
     __slots__ = ()
 
+    @_CREATE
     def stream(
         self,
-        input: str | Sequence[Mapping[str, Any] | ResponseItem],
+        input: _Input,
         *,
         model: str | None = None,
         timeouts: Timeouts | None = None,
         budget: Budget | None = None,
         **params: Unpack[ResponseParams],
     ) -> ResponseStream:
-        """Stream an answer.
+        """Stream an answer. Normal key.
 
         Nothing is sent before the stream is iterated, entered, awaited or started. The API keeps
         no state, so `input` is the whole history.
@@ -47,7 +53,7 @@ class Responses(InferenceGroup):
             **params: Any keyword of `ResponseParams`; what is not given is not sent.
 
         Returns:
-            A `ResponseStream`; this is no coroutine. A normal key is needed.
+            A `ResponseStream`; this is no coroutine.
 
         Raises:
             TypeError: An argument has the wrong type, or a keyword is unknown.
@@ -58,11 +64,14 @@ class Responses(InferenceGroup):
         ...     async for event in client.responses.stream("Say hello", model="openai/gpt-4o"):
         ...         print(event.text, end="", flush=True)
         """
-        return self._asked(input, model, timeouts, budget, params, "stream")
+        said = {"input": _checked(input)}
+        around = Around(model, timeouts, budget)
+        return self._streamed(ResponseStream, _CREATE, said, params, around)
 
+    @_CREATE
     def create(
         self,
-        input: str | Sequence[Mapping[str, Any] | ResponseItem],
+        input: _Input,
         *,
         model: str | None = None,
         timeouts: Timeouts | None = None,
@@ -70,18 +79,12 @@ class Responses(InferenceGroup):
         transport: Transport = "stream",
         **params: Unpack[ResponseParams],
     ) -> Coroutine[Any, Any, Response]:
-        """Get a whole answer, which streams underneath; the arguments are those of `stream`.
+        """Get a whole answer, which streams underneath. Normal key.
 
-        Args:
-            input: A prompt, or items.
-            model: The model; by default the client's, else the account's.
-            timeouts: Deadlines of this request, in place of the client's.
-            budget: What it may cost, beside the client's budget.
-            transport: ``"json"`` asks for the answer in one piece instead.
-            **params: Any keyword of `ResponseParams`.
+        The arguments are those of `stream`, and ``transport="json"`` asks for one piece instead.
 
         Returns:
-            The answer, to be awaited. Wrong arguments raise at the call. A normal key is needed.
+            The answer, to be awaited. Wrong arguments raise at the call.
 
         Raises:
             OpenRouterError: The request failed; `partial` on it is what had come of the answer.
@@ -91,28 +94,12 @@ class Responses(InferenceGroup):
         ...     question = {"role": "user", "content": "And in Greek?"}
         ...     await client.responses.create([*first.output, question], model="openai/gpt-4o")
         """
-        return self._asked(input, model, timeouts, budget, params, transport).collect()
+        said = {"input": _checked(input)}
+        around = Around(model, timeouts, budget, transport)
+        return self._streamed(ResponseStream, _CREATE, said, params, around).collect()
 
-    def _asked(
-        self,
-        input: str | Sequence[Mapping[str, Any] | ResponseItem],
-        model: str | None,
-        timeouts: Timeouts | None,
-        budget: Budget | None,
-        params: ResponseParams,
-        transport: str,
-    ) -> ResponseStream:
-        if not input:
-            raise ValueError("input must not be empty")
-        said = input if isinstance(input, str) else items_of("input", input)
-        return self._inference.stream(
-            ResponseStream,
-            PATH,
-            {"input": said},
-            params,
-            ResponseParams,
-            model=model,
-            timeouts=timeouts,
-            budget=budget,
-            transport=transport,
-        )
+
+def _checked(input: _Input) -> str | list[Any]:
+    if not input:
+        raise ValueError("input must not be empty")
+    return input if isinstance(input, str) else items_of("input", input)

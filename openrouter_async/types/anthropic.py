@@ -1,7 +1,7 @@
 """``POST /messages``: what is asked in Anthropic's dialect, its events, and the message.
 
 What may live here: wire structs of that dialect and the short spellings on them. How events add
-up is in `message_events`, not here. A block goes back with the next request, so it keeps what no
+up is in `text_streams`, not here. A block goes back with the next request, so it keeps what no
 field names.
 """
 

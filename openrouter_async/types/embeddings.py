@@ -9,7 +9,6 @@ from __future__ import annotations
 import binascii
 import sys
 from array import array
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
@@ -125,12 +124,6 @@ class EmbeddingsResponse(Arrived):
             bare = msgspec.json.decode(bare, type=str)
         return cls(text=bare)
 
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __iter__(self) -> Iterator[array[float]]:
-        return (row.vector for row in self.data)
-
     @property
     def vectors(self) -> list[array[float]]:
         """All vectors, in the order of the inputs.
@@ -138,7 +131,7 @@ class EmbeddingsResponse(Arrived):
         >>> list(map(list, EmbeddingsResponse(data=[Embedding(embedding=[1, 2])]).vectors))
         [[1.0, 2.0]]
         """
-        return list(self)
+        return [row.vector for row in self.data]
 
     @property
     def cost(self) -> float | None:

@@ -1,7 +1,7 @@
 """``POST /responses``: what is asked, the events of a stream, and the answer they add up to.
 
 What may live here: wire structs of OpenAI's newer dialect and the short spellings on them. How
-events add up is in `response_events`, not here. What goes back with the next request keeps what
+events add up is in `text_streams`, not here. What goes back with the next request keeps what
 no field names.
 """
 

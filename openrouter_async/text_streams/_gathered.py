@@ -18,16 +18,16 @@ from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeVar, cast
 
 import msgspec
 
-from ._config import Limits, Secret, Timeouts
-from ._error_bodies import error_in, error_in_stream
-from ._event_stream import EventStream, Leaving, Send
-from ._sse import NamedEvent
-from .budget import Reservation
-from .errors import NotFoundError, OpenRouterError, ProtocolError
-from .types import Ending, ErrorBody, GenerationRecord, RateLimit
-from .types._arrived import Arrived
-from .types._lenient import NotAnObjectError, decode_leniently
-from .types.arrival import Arrival, rate_limit_in
+from .._config import Limits, Secret, Timeouts
+from .._error_bodies import error_in, error_in_stream
+from .._event_stream import EventStream, Leaving, Send
+from .._sse import NamedEvent
+from ..budget import Reservation
+from ..errors import NotFoundError, OpenRouterError, ProtocolError
+from ..types import Ending, ErrorBody, GenerationRecord, RateLimit
+from ..types._arrived import Arrived
+from ..types._lenient import NotAnObjectError, decode_leniently
+from ..types.arrival import Arrival, rate_limit_in
 
 __all__ = ["GatheredStream", "Pieces", "SoFar", "Tokens", "reported"]
 

@@ -10,14 +10,14 @@ from typing import Final, cast
 
 import msgspec
 
-from ._gathered_stream import GatheredStream, SoFar, reported
-from .types import ErrorBody
-from .types.completions import (
+from ..types import ErrorBody
+from ..types.completions import (
     CompletionChoice,
     CompletionLogprobs,
     CompletionResponse,
     CompletionUsage,
 )
+from ._gathered import GatheredStream, SoFar, reported
 
 __all__ = ["CompletionStream", "TextsSoFar"]
 
@@ -38,6 +38,7 @@ class _Text:
         self.reasoning: list[str] = []
 
     def add(self, choice: CompletionChoice) -> None:
+        """Take the next event."""
         if choice.text:
             self.text.append(choice.text)
         if choice.reasoning:
@@ -66,6 +67,7 @@ class TextsSoFar(SoFar[CompletionResponse, CompletionResponse]):
         self._texts: dict[int, _Text] = {}
 
     def add(self, chunk: CompletionResponse) -> None:
+        """Take the next event."""
         for choice in chunk.choices:
             text = self._texts.get(choice.index)
             if text is None:
@@ -94,6 +96,7 @@ class TextsSoFar(SoFar[CompletionResponse, CompletionResponse]):
         self.provider, self.usage = response.provider, response.usage
 
     def answer(self) -> CompletionResponse:
+        """Give the answer so far."""
         choices = [self._texts[index].whole() for index in sorted(self._texts)]
         return msgspec.structs.replace(self._response, choices=choices)
 

@@ -22,15 +22,15 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from ._gathered_stream import GatheredStream, SoFar, reported
-from .types import ErrorBody
-from .types.responses import (
+from ..types import ErrorBody
+from ..types.responses import (
     Response,
     ResponseEvent,
     ResponseItem,
     ResponsePart,
     ResponseUsage,
 )
+from ._gathered import GatheredStream, SoFar, reported
 
 __all__ = ["ResponseSoFar", "ResponseStream"]
 
@@ -86,6 +86,7 @@ class ResponseSoFar(SoFar[ResponseEvent, Response]):
         self._open: list[str] = []
 
     def add(self, event: ResponseEvent) -> None:
+        """Take the next event."""
         place = _DELTAS.get(event.type)
         if place is not None:
             if event.delta:
@@ -145,6 +146,7 @@ class ResponseSoFar(SoFar[ResponseEvent, Response]):
             self.failed.error_type = self.failed.error_type or event.response.error_type
 
     def answer(self) -> Response:
+        """Give the answer so far."""
         if self._final is not None and (self._final.output or not self._items):
             return msgspec.structs.replace(self._final)
         indexes = sorted({*self._items, *(key[0] for key in self._pieces)})

@@ -20,14 +20,14 @@ from typing import Final, cast
 
 import msgspec
 
-from ._gathered_stream import GatheredStream, SoFar, reported
-from .types.anthropic import (
+from ..types.anthropic import (
     AnthropicMessage,
     MessageBlock,
     MessageDelta,
     MessageEvent,
     MessageUsage,
 )
+from ._gathered import GatheredStream, SoFar, reported
 
 __all__ = ["MessageSoFar", "MessageStream"]
 
@@ -57,6 +57,7 @@ class MessageSoFar(SoFar[MessageEvent, AnthropicMessage]):
         self._open: list[str] = []
 
     def add(self, event: MessageEvent) -> None:
+        """Take the next event."""
         delta = event.delta
         if event.type == "content_block_delta" and delta is not None:
             field = _TEXTS.get(delta.type)
@@ -122,13 +123,14 @@ class MessageSoFar(SoFar[MessageEvent, AnthropicMessage]):
             event.context_management or self._message.context_management
         )
         if event.usage is not None:  # what it counts, it counts from the start
-            before = self.usage.to_dict() if self.usage is not None else {}
-            self.usage = MessageUsage.from_dict({**before, **event.usage.to_dict()})
+            before: MessageUsage = self.usage or MessageUsage()
+            self.usage = MessageUsage.from_dict({**before.to_dict(), **event.usage.to_dict()})
 
     def _block(self, index: int) -> MessageBlock:
         return self._blocks.setdefault(index, MessageBlock())
 
     def answer(self) -> AnthropicMessage:
+        """Give the answer so far."""
         indexes = sorted({*self._blocks, *(index for index, _ in self._pieces)})
         content = [self._whole(index) for index in indexes]
         return msgspec.structs.replace(self._message, content=content, usage=self.usage)
