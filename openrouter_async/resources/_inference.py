@@ -140,10 +140,10 @@ class Inference:
             timing = opening_of(response)
             timing.end = response.time() - response.asked_at
             kind: Any = operation.answer
-            if body.lstrip()[:1] in (b"{", b"") or not hasattr(kind, "from_text"):
-                answer = decoded(Answered(body, response.headers), kind, self._sender, mark=mark)
-            else:
+            if hasattr(kind, "from_text") and _is_plain_string(body):
                 answer = kind.from_text(body.decode("utf-8", "replace"))
+            else:
+                answer = decoded(Answered(body, response.headers), kind, self._sender, mark=mark)
             headers = {name.lower(): value for name, value in response.headers.items()}
             answer.arrival = Arrival(headers=headers, timing=timing, ending="complete")
             return answer
@@ -213,6 +213,11 @@ class Inference:
             )
         models = partial(Models(self._sender.fetch).list, output_modalities="all")
         await self._prices.reserve(request.reservation, request.body, models)
+
+
+def _is_plain_string(body: bytes) -> bool:
+    """Tell whether a body is JSON of a string, or one event."""
+    return body.lstrip().startswith((b'"', b"data:"))
 
 
 def items_of(name: str, value: object) -> list[Any]:

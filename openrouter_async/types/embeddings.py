@@ -118,7 +118,7 @@ class EmbeddingsResponse(Arrived):
 
     @classmethod
     def from_text(cls, text: str) -> EmbeddingsResponse:
-        """Take an answer that is a plain string, as JSON, as an event or bare."""
+        """Take an answer that is a plain string, as JSON or as one event."""
         bare = text.strip().removeprefix("data:").strip()
         with suppress(msgspec.DecodeError):
             bare = msgspec.json.decode(bare, type=str)
