@@ -290,7 +290,9 @@ def text_chunks(answers: Sequence[Answer], *, done: bool, logprobs: bool = False
     for index, answer in enumerate(answers):
         offset = 0
         for segment in _segments(answer):
-            name = "reasoning" if segment.kind == "reasoning" else "text"
+            if segment.kind not in ("reasoning", "text"):
+                continue
+            name = segment.kind
             for piece in segment.pieces:
                 more = _logprobs([piece], offset) if logprobs and name == "text" else None
                 choice: Fields = {"index": index, "text": "", "logprobs": more}
@@ -310,7 +312,7 @@ def text_body(answers: Sequence[Answer], *, logprobs: bool = False) -> bytes:
     choices: list[Fields] = []
     for index, answer in enumerate(answers):
         segments = _segments(answer)
-        pieces = [piece for one in segments if one.kind != "reasoning" for piece in one.pieces]
+        pieces = [piece for one in segments if one.kind == "text" for piece in one.pieces]
         thoughts = "".join(one.whole for one in segments if one.kind == "reasoning")
         choices.append(
             {

@@ -105,7 +105,7 @@ def _inputs_in(given: object) -> list[list[str]]:
         return [_words(item) for item in items]
     if not given:
         raise RefusedError(400, "input: expected at least one")
-    return [_words(items or cast("object", given))]
+    return [_words(items) if items else _words(str(given))]
 
 
 def _words(value: object) -> list[str]:
