@@ -7,7 +7,7 @@ the answer gets its type.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Final, TypeAlias, Unpack, cast
+from typing import Any, Final, TypeAlias, Unpack
 
 from .._config import Timeouts
 from ..budget import Budget
@@ -106,15 +106,12 @@ def _checked(messages: _Messages) -> list[Any]:
         raise ValueError("messages must not be empty")
     if isinstance(messages, str):
         return [{"role": "user", "content": messages}]
-    turns = [
-        message.to_param() if isinstance(message, AnthropicMessage) else message
-        for message in messages
-    ]
-    items = items_of("messages", turns)
-    for index, item in enumerate(items):
-        if not isinstance(item, dict):
-            kind = type(messages[index]).__name__
-            raise TypeError(f"messages[{index}] must be a mapping, got {kind}")
-        if not isinstance(cast("dict[str, object]", item).get("role"), str):
+    items = items_of("messages", messages)
+    for index, message in enumerate(messages):
+        if isinstance(message, AnthropicMessage):
+            items[index] = message.to_param()
+        elif not isinstance(items[index], dict):
+            raise TypeError(f"messages[{index}] must be a mapping, got {type(message).__name__}")
+        elif not isinstance(items[index].get("role"), str):
             raise ValueError(f"messages[{index}].role is missing; it is 'user' or 'assistant'")
     return items

@@ -134,7 +134,6 @@ _MODELS: Final = (
         outputs=("embeddings",),
         tokenizer="GPT",
     ),
-    _Model("cohere/rerank-v3.5", "Cohere: Rerank v3.5", 4_096, "0", "0", outputs=("rerank",)),
     _Model(AUTO_MODEL, "Auto Router", 2_000_000, "-1", "-1", ("text", "image"), tokenizer="Router"),
 )
 _PRICES: Final = {

@@ -299,8 +299,11 @@ def text_chunks(answers: Sequence[Answer], *, done: bool, logprobs: bool = False
                 chunks.append(_texts(answer, [{**choice, name: piece, "finish_reason": None}]))
                 offset += len(piece) if name == "text" else 0
         if answer.finish_reason is not None:
-            choice = {"index": index, "text": "", "finish_reason": answer.finish_reason}
-            chunks.append(_texts(answer, [choice]))
+            reasons = {
+                "finish_reason": answer.finish_reason,
+                "native_finish_reason": answer.native_finish_reason,
+            }
+            chunks.append(_texts(answer, [{"index": index, "text": "", **reasons}]))
     usage = _summed(answers)
     if usage is not None:
         chunks.append({**_texts(answers[0], []), "usage": usage})

@@ -98,14 +98,13 @@ def _model_in(request: dict[str, Any]) -> str:
     return model
 
 
-def _inputs_in(given: object) -> list[list[str]]:
+def _inputs_in(given: Any) -> list[list[str]]:
     """Give the words of each input: of a text, of tokens, or of the parts of a mapping."""
-    items = cast("list[object]", given) if isinstance(given, list) else []
-    if items and not isinstance(items[0], int | float):
-        return [_words(item) for item in items]
     if not given:
         raise RefusedError(400, "input: expected at least one")
-    return [_words(items) if items else _words(str(given))]
+    if isinstance(given, str) or isinstance(given[0], int | float):
+        return [_words(given)]
+    return [_words(item) for item in given]
 
 
 def _words(value: object) -> list[str]:

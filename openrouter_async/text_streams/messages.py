@@ -37,7 +37,6 @@ _TEXTS: Final = {
     "thinking_delta": "thinking",
     "signature_delta": "signature",
     "input_json_delta": "partial_json",
-    "compaction_delta": "content",
 }
 _OF_MESSAGE: Final = ("stop_reason", "stop_sequence", "stop_details", "container")
 
@@ -78,6 +77,9 @@ class MessageSoFar(SoFar[MessageEvent, AnthropicMessage]):
         if delta.citation is not None:
             self.deltas += 1
             block.citations = [*(block.citations or ()), delta.citation]
+        if delta.content:
+            self.deltas += 1
+            block.content = (block.content or "") + delta.content
         block.encrypted_content = delta.encrypted_content or block.encrypted_content
 
     def _note(self, event: MessageEvent) -> None:
@@ -85,7 +87,8 @@ class MessageSoFar(SoFar[MessageEvent, AnthropicMessage]):
             case "message_start" if event.message is not None:
                 self._begin(event.message)
             case "content_block_start" if event.content_block is not None:
-                self._blocks[event.index or 0] = event.content_block
+                # Copies: what the events hold is the user's, and stays as it came.
+                self._blocks[event.index or 0] = msgspec.structs.replace(event.content_block)
                 # Tools' results and encrypted thoughts come whole, without a delta.
                 self.deltas += event.content_block.type not in ("text", "thinking", "tool_use")
             case "content_block_stop":
@@ -104,7 +107,7 @@ class MessageSoFar(SoFar[MessageEvent, AnthropicMessage]):
                 pass
 
     def _begin(self, message: AnthropicMessage) -> None:
-        self._message = message
+        self._message = msgspec.structs.replace(message)
         self.id, self.model, self.provider = message.id, message.model, message.provider
         self._blocks = dict(enumerate(message.content))
         self._closed = set(self._blocks)

@@ -72,7 +72,7 @@ class Embedding(WireStruct):
         if not isinstance(self.embedding, str):
             return array("f", self.embedding)
         vector = array("f")
-        vector.frombytes(binascii.a2b_base64(self.embedding))
+        vector.frombytes(binascii.a2b_base64(self.embedding, strict_mode=True))
         if sys.byteorder == "big":
             vector.byteswap()  # on the wire the low byte is first
         return vector
