@@ -59,19 +59,19 @@ async def test_every_field_goes_out(client: OpenRouter, emulator: Emulator) -> N
     assert body["trace"] == {"trace_id": "t1"}
 
 
-@pytest.mark.parametrize(
-    ("query", "documents", "given", "kind", "words"),
-    [
-        (7, ["a"], {}, TypeError, "query must be"),
-        ("q", [], {}, ValueError, "documents must not be empty"),
-        ("q", "a", {}, TypeError, "documents must be a sequence, got str"),
-        ("q", [7], {}, TypeError, r"documents\[0\] must be a mapping"),
-        ("q", ["a", {}], {}, ValueError, r"documents\[1\].*text or image must be given"),
-        ("q", [{"words": "a"}], {}, TypeError, r"unknown key documents\[0\].words"),
-        ("q", ["a"], {"top_n": 0}, ValueError, "top_n must be at least 1, got 0"),
-        ("q", ["a"], {"model": None}, ValueError, "model must be given"),
-    ],
-)
+WRONG: list[tuple[Any, Any, dict[str, Any], type[Exception], str]] = [
+    (7, ["a"], {}, TypeError, "query must be"),
+    ("q", [], {}, ValueError, "documents must not be empty"),
+    ("q", "a", {}, TypeError, "documents must be a sequence, got str"),
+    ("q", [7], {}, TypeError, r"documents\[0\] must be a mapping"),
+    ("q", ["a", {}], {}, ValueError, r"documents\[1\].*text or image must be given"),
+    ("q", [{"words": "a"}], {}, TypeError, r"unknown key documents\[0\].words"),
+    ("q", ["a"], {"top_n": 0}, ValueError, "top_n must be at least 1, got 0"),
+    ("q", ["a"], {"model": None}, ValueError, "model must be given"),
+]
+
+
+@pytest.mark.parametrize(("query", "documents", "given", "kind", "words"), WRONG)
 async def test_what_cannot_be_right_is_refused(
     query: Any,
     documents: Any,
@@ -82,8 +82,9 @@ async def test_what_cannot_be_right_is_refused(
     emulator: Emulator,
 ) -> None:
     """Wrong arguments raise at the call, by name."""
+    wrong: Any = {"model": MODEL} | given
     with pytest.raises(kind, match=words):
-        client.rerank(query, documents, **({"model": MODEL} | given))
+        _ = client.rerank(query, documents, **wrong)
     assert emulator.accepted == 0
 
 

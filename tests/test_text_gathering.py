@@ -117,7 +117,7 @@ def test_what_is_said_of_the_whole_replaces_the_pieces() -> None:
     so_far = responses_of(told, {"type": "response.completed", "response": final})
     assert (so_far.answer().text, so_far.finished) == ("ItemItem", True)
     assert so_far.id == "gen-1"
-    empty = {"type": "response.completed", "response": {"status": "completed", "output": []}}
+    empty: Plain = {"type": "response.completed", "response": {"status": "completed", "output": []}}
     assert responses_of(told, empty).answer().text == "Item"
 
 
@@ -135,8 +135,9 @@ def test_citations_come_with_their_part() -> None:
 
 def test_events_that_change_nothing() -> None:
     """A tool at work and what nobody knows yet count as signs of life, announcements do not."""
-    silent = ["response.created", "response.in_progress", "response.queued", "response.debug"]
-    assert responses_of(*({"type": kind} for kind in silent)).deltas == 0
+    names = ["response.created", "response.in_progress", "response.queued", "response.debug"]
+    silent: list[Plain] = [{"type": name} for name in names]
+    assert responses_of(*silent).deltas == 0
     panel: Plain = {"type": "response.fusion_call.panel.failed", "error": "No", "model": "a/b"}
     so_far = responses_of(panel, {"type": "response.web_search_call.searching"}, {"type": "new"})
     assert (so_far.deltas, so_far.failed) == (3, None)
@@ -211,7 +212,7 @@ def test_a_call_is_whole_once_it_is_closed(
     pieces: list[str], is_closed: bool, input: Any, cut: str | None
 ) -> None:
     """Arguments can be run when their block has ended and they are JSON."""
-    block = {"type": "tool_use", "id": "t", "name": "now", "input": {}}
+    block: Plain = {"type": "tool_use", "id": "t", "name": "now", "input": {}}
     events: list[Plain] = [
         START,
         {"type": "content_block_start", "index": 0, "content_block": block},
@@ -271,10 +272,10 @@ def test_texts_are_told_apart_by_their_index() -> None:
         {"choices": [{"index": 0, "text": "a", "logprobs": top, "reasoning": "Hm"}]},
         {"choices": [{"index": 1, "text": "b", "finish_reason": "length"}]},
     )
-    assert not so_far.finished
+    finished = [so_far.finished]
     so_far.add(CompletionResponse.from_dict({"choices": [{"index": 0, "finish_reason": "stop"}]}))
     answer = so_far.answer()
-    assert so_far.finished
+    assert [*finished, so_far.finished] == [False, True]
     assert [choice.text for choice in answer.choices] == ["Aa", "Bb"]
     assert [choice.finish_reason for choice in answer.choices] == ["stop", "length"]
     assert (answer.text, answer.reasoning, answer.finish_reason) == ("Aa", "Hm", "stop")
@@ -325,19 +326,9 @@ def test_a_stream_adds_up_to_the_answer_in_one_piece(reply: Any, stream: Any, so
     for data in SSEDecoder().feed(reply("Hel", "lo", **script).body):
         if data != b"[DONE]":
             gathered.add(stream._reader.decode(data))
-    kind = type(gathered.answer())
-    whole = kind.from_json(reply("Hel", "lo", whole=True, **script).body)
-    assert without_empty(gathered.answer().to_dict()) == without_empty(whole.to_dict())
-
-
-def without_empty(value: Any) -> Any:
-    """Leave out what says nothing, such as a list of no details."""
-    if isinstance(value, dict):
-        kept: Plain = {name: without_empty(item) for name, item in value.items()}
-        return {name: item for name, item in kept.items() if item not in (None, {}, [])}
-    if isinstance(value, list):
-        return [without_empty(item) for item in value]
-    return value
+    answer: Any = gathered.answer()
+    whole = answer.from_json(reply("Hel", "lo", whole=True, **script).body)
+    assert answer.to_dict() == whole.to_dict()
 
 
 def recorded(pattern: str) -> list[Any]:

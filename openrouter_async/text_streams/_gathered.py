@@ -69,7 +69,7 @@ class SoFar(Generic[E, R]):
     )
 
     def __init__(self) -> None:
-        self.deltas = 0
+        self.deltas: int = 0
         self.finished = False
         self.is_over = False
         self.failed: ErrorBody | None = None
