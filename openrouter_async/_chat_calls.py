@@ -29,10 +29,8 @@ from ._transport import Response
 from .budget import Budget, Reservation
 from .documents import DocumentStore
 from .resources import chat
-from .resources.generations import Generations
-from .resources.models import Models
 from .stream import ChatStream
-from .types import ChatCompletion, MessageParam
+from .types import ChatCompletion, GenerationRecord, MessageParam
 from .types.arrival import Arrival
 
 __all__ = ["ChatCalls"]
@@ -91,7 +89,7 @@ class ChatCalls:
             ChatStream,
             limits=sender.limits,
             secret=sender.key,
-            find_record=Generations(sender.fetch).get,
+            find_record=self._find_record,
             audio_format=chat.audio_format_in(params),
         )
         make_last = partial(
@@ -175,9 +173,16 @@ class ChatCalls:
 
         return Entry(self._model if model is None else model, send_with)
 
+    async def _find_record(self, generation_id: str, *, wait: float) -> GenerationRecord:
+        from .resources.generations import Generations
+
+        return await Generations(self._sender).get(generation_id, wait=wait)
+
     async def _reserve(self, reservation: Reservation, body: bytes) -> None:
         if reservation:
-            models = partial(Models(self._sender.fetch).list, output_modalities="all")
+            from .resources.models import Models
+
+            models = partial(Models(self._sender).list, output_modalities="all")
             await self._prices.reserve(reservation, body, models)
 
     def _request(

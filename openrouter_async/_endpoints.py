@@ -12,14 +12,21 @@ if TYPE_CHECKING:
     from ._price_list import PriceList
     from ._sender import Sender
     from .budget import Budget
+    from .resources.activity import Activity
+    from .resources.analytics import Analytics
     from .resources.audio import Audio
+    from .resources.auth import Auth
     from .resources.completions import Completions
+    from .resources.credits import Credits
+    from .resources.datasets import Datasets
     from .resources.embeddings import Embeddings
+    from .resources.files import Files
     from .resources.generations import Generations
     from .resources.images import Images
     from .resources.keys import Keys
     from .resources.messages import Messages
     from .resources.models import Models
+    from .resources.providers import Providers
     from .resources.rerank import Rerank
     from .resources.responses import Responses
     from .resources.videos import Videos
@@ -36,6 +43,20 @@ class Endpoints:
     _prices: PriceList
 
     @property
+    def activity(self) -> Activity:
+        """What was done with the account, day by day."""
+        from .resources.activity import Activity
+
+        return Activity(self._sender)
+
+    @property
+    def analytics(self) -> Analytics:
+        """Figures of the account, by what one asks for."""
+        from .resources.analytics import Analytics
+
+        return Analytics(self._sender)
+
+    @property
     def audio(self) -> Audio:
         """Speech from text, and text from speech."""
         from .resources.audio import Audio
@@ -50,25 +71,52 @@ class Endpoints:
         return Completions(self._sender, self._model, self._budget, self._prices)
 
     @property
+    def credits(self) -> Credits:
+        """What the account bought and used."""
+        from .resources.credits import Credits
+
+        return Credits(self._sender)
+
+    @property
+    def datasets(self) -> Datasets:
+        """Published figures about models: rankings, benchmarks, tasks."""
+        from .resources.datasets import Datasets
+
+        return Datasets(self._sender)
+
+    @property
     def embeddings(self) -> Embeddings:
         """Vectors of texts, tokens and media."""
         from .resources.embeddings import Embeddings
 
         return Embeddings(self._sender, self._model, self._budget, self._prices)
 
+    def auth(self) -> Auth:
+        """Keys of users, who sign in at OpenRouter."""
+        from .resources.auth import Auth
+
+        return Auth(self._sender)
+
+    @property
+    def files(self) -> Files:
+        """Files that OpenRouter keeps."""
+        from .resources.files import Files
+
+        return Files(self._sender)
+
     @property
     def generations(self) -> Generations:
         """The records of what was generated, with what it cost."""
         from .resources.generations import Generations
 
-        return Generations(self._sender.fetch)
+        return Generations(self._sender)
 
     @property
     def images(self) -> Images:
         """The endpoint made for drawing, and the models behind it."""
         from .resources.images import Images
 
-        return Images(self._sender, self._sender.fetch, self._model)
+        return Images(self._sender, self._model)
 
     @property
     def keys(self) -> Keys:
@@ -89,7 +137,14 @@ class Endpoints:
         """The models that the API offers."""
         from .resources.models import Models
 
-        return Models(self._sender.fetch)
+        return Models(self._sender)
+
+    @property
+    def providers(self) -> Providers:
+        """The companies that serve models."""
+        from .resources.providers import Providers
+
+        return Providers(self._sender)
 
     @property
     def rerank(self) -> Rerank:

@@ -13,7 +13,7 @@ from math import inf
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
-from ._bodies import read_body, read_error_body
+from ._bodies import read_error_body
 from ._config import (
     Limits,
     RetryPolicy,
@@ -127,14 +127,6 @@ class Sender:
             )
         finally:
             self._sending.discard(request)
-
-    async def fetch(self, path: str, query: Mapping[str, str]) -> bytes:
-        """Get one JSON document of the API."""
-
-        async def accept(response: Response) -> bytes:
-            return await read_body(response, self.timeouts)
-
-        return await self.send("GET", path, accept, headers=JSON_HEADERS, query=query)
 
     async def _send_until_accepted(
         self,

@@ -49,6 +49,7 @@ from .errors import (
     ProtocolError,
 )
 from .image_stream import ImageStream, drawing_params
+from .resources import chat
 from .resources._references import Reference, drawing_messages
 from .stream import ChatStream
 from .types import ChatCompletion, MessageParam
@@ -159,6 +160,7 @@ class OpenRouter(Endpoints):
 
     # Chat.
 
+    @chat.CREATE
     def stream(
         self,
         messages: str | Sequence[MessageParam],
@@ -238,6 +240,7 @@ class OpenRouter(Endpoints):
         strict: bool = True,
         **params: Unpack[CallParams],
     ) -> Coroutine[Any, Any, ParsedCompletion[Any]]: ...
+    @chat.CREATE
     def complete(
         self,
         messages: str | Sequence[MessageParam],

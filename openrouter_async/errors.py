@@ -15,8 +15,8 @@
     ├─ APIStatusError               the API said no, with a status
     │   ├─ BadRequestError 400, AuthenticationError 401, PaymentRequiredError 402,
     │   ├─ PermissionDeniedError 403 (ModerationError), NotFoundError 404,
-    │   ├─ RequestTimeoutError 408, ConflictError 409, PayloadTooLargeError 413,
-    │   ├─ UnprocessableEntityError 422, RateLimitError 429
+    │   ├─ RequestTimeoutError 408, ConflictError 409, GoneError 410,
+    │   ├─ PayloadTooLargeError 413, UnprocessableEntityError 422, RateLimitError 429
     │   └─ ServerError 5xx          BadGatewayError 502, ServiceUnavailableError 503,
     │                               GatewayTimeoutError 504 and 524, OverloadedError 529
     ├─ StreamError                  HTTP said 200, then it failed; what arrived is kept
@@ -67,6 +67,7 @@ __all__ = [
     "ContentFilterError",
     "FirstEventTimeout",
     "GatewayTimeoutError",
+    "GoneError",
     "IdleTimeout",
     "LengthError",
     "ModerationError",
@@ -277,6 +278,10 @@ class ConflictError(APIStatusError):
     """409: the resource's state does not allow this."""
 
 
+class GoneError(APIStatusError):
+    """410: the API offers this no longer."""
+
+
 class PayloadTooLargeError(APIStatusError):
     """413: the request is too large."""
 
@@ -446,6 +451,7 @@ _BY_STATUS: Final[dict[int, type[APIStatusError]]] = {
     404: NotFoundError,
     408: RequestTimeoutError,
     409: ConflictError,
+    410: GoneError,
     413: PayloadTooLargeError,
     422: UnprocessableEntityError,
     429: RateLimitError,

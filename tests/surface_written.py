@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast, get_args, get_type_hints
+from typing import Any, TypeAlias, Unpack, cast, get_args
 
 from msgspec import inspect as shapes
 
@@ -27,9 +27,9 @@ Shape: TypeAlias = shapes.Type
 
 @dataclass
 class Written:
-    """One operation of the package, with the methods that do it."""
+    """One operation of the package, with the methods that do it, each of which may say it anew."""
 
-    operation: Operation[Any]
+    operations: list[Operation[Any]]
     methods: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Callable[..., Any]])
 
     @property
@@ -40,19 +40,18 @@ class Written:
     @property
     def query(self) -> dict[str, Shape]:
         """What may stand in the query."""
-        return _keywords(self.operation.query)
+        return {name: kind for one in self.operations for name, kind in _keywords(one.query)}
 
     @property
     def body(self) -> dict[str, Shape]:
         """What may stand in the body."""
-        return _keywords(self.operation.body)
+        return {name: kind for one in self.operations for name, kind in _keywords(one.body)}
 
     @property
     def answer(self) -> Shape | None:
         """What comes back; None where it is no JSON."""
-        if self.operation.answer in (bytes, str):
-            return None
-        return shapes.type_info(self.operation.body_type)
+        kinds = [one.body_type for one in self.operations if one.answer is not bytes]
+        return shapes.type_info(kinds[0]) if kinds else None
 
 
 def written_operations() -> dict[str, Written]:
@@ -63,7 +62,9 @@ def written_operations() -> dict[str, Written]:
             if name.startswith("_"):
                 continue
             for operation in getattr(method, "operations", ()):
-                written = found.setdefault(operation.endpoint, Written(operation))
+                written = found.setdefault(operation.endpoint, Written([]))
+                if operation not in written.operations:
+                    written.operations.append(operation)
                 written.methods[f"{owner.__name__}.{name}"] = method
     return found
 
@@ -89,19 +90,16 @@ def _parameters(method: Callable[..., Any]) -> Iterator[str]:
 
 def _hint_of(method: Callable[..., Any], name: str) -> Any:
     """Read one annotation; the others may name what only type checkers import."""
-    from typing import Unpack
-
     space = {**vars(inspect.getmodule(method)), "Unpack": Unpack}
     said = method.__annotations__[name]
     return eval(said, space) if isinstance(said, str) else said
 
 
-def _keywords(kind: type | None) -> dict[str, Shape]:
+def _keywords(kind: type | None) -> list[tuple[str, Shape]]:
     if kind is None:
-        return {}
-    hints = get_type_hints(kind, include_extras=True)
+        return []
     known = cast("shapes.TypedDictType", shapes.type_info(kind))
-    return {each.encode_name: each.type for each in known.fields if each.name in hints}
+    return [(each.encode_name, each.type) for each in known.fields]
 
 
 def alternatives(shape: Shape) -> tuple[Shape, ...]:

@@ -50,6 +50,8 @@ LEVELS = {
     "_limits": 3,
     "_transport": 3,
     "_threads": 3,
+    "_loopback": 3,
+    "_sign_in": 2,
     "_turns": 3,
     "_upload": 3,
     "_part_file": 0,

@@ -12,6 +12,7 @@ from openrouter_async.errors import NotFoundError, ProtocolError, StreamAPIError
 from openrouter_async.resources._list import Listing, ListOperation
 from openrouter_async.testing import Emulator, Reply, http_error, replay
 from openrouter_async.types.keys import Key, KeyQuery
+from openrouter_async.types.pages import ListMeta
 
 BY_OFFSET = ListOperation("GET /things", Key, query=KeyQuery)
 PLAIN = ListOperation("GET /things", Key)
@@ -120,7 +121,7 @@ async def test_a_page_tells_what_stands_beside(emulator: Emulator, client: OpenR
     """The count and the rest of the answer can be read, and the repr is short."""
     emulator.play(page("a", total_count=7, meta={"as_of": "today"}), path="/things")
     taken = await things(client).page()
-    assert (taken.total_count, taken.body.meta) == (7, {"as_of": "today"})
+    assert (taken.total_count, taken.body.meta) == (7, ListMeta(as_of="today"))
     assert repr(taken) == "Page(1 items, total_count=7)"
     assert repr(things(client)) == "<list GET /things>"
 

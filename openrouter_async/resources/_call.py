@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
 from urllib.parse import quote
@@ -42,6 +42,7 @@ __all__ = [
     "answer_of",
     "decoded",
     "model_at",
+    "query_of",
     "segment",
 ]
 
@@ -55,7 +56,6 @@ KeyKind: TypeAlias = Literal["normal", "management", "any", "none"]
 _JSON: Final = "application/json"
 _NAMES_IN_PATH: Final = re.compile(r"\{(\w+)\}")
 _CAN_BE_REPEATED: Final = frozenset({"GET", "PUT"})
-_WHOLE: Final = frozenset({"extra_body", "extra_query"})
 _NEEDS_MANAGEMENT: Final = (
     "this call needs a management key, which is made in OpenRouter's settings; a normal key, "
     "which models are called with, does not do"
@@ -76,6 +76,7 @@ class Asked(NamedTuple):
     query: dict[str, str]
     body: bytes | None
     headers: Mapping[str, str]
+    content_type: str = _JSON
 
 
 class Group:
@@ -149,8 +150,14 @@ class Operation(Generic[T]):
             headers: Headers of this request alone.
             timeouts: Deadlines of this request, in place of the client's.
         """
+        return self.send_asked(sender, self.ask(*at, fields=fields, headers=headers), timeouts)
+
+    def send_asked(
+        self, sender: Sender, asked: Asked, timeouts: Timeouts | None = None
+    ) -> Coroutine[Any, Any, T]:
+        """Send what `ask` gave, perhaps with another body."""
         sender.refuse_if_closed()
-        return self._sent(sender, self.ask(*at, fields=fields, headers=headers), timeouts)
+        return self._sent(sender, asked, timeouts)
 
     def ask(
         self,
@@ -175,6 +182,7 @@ class Operation(Generic[T]):
                 asked.path,
                 query=asked.query,
                 body=asked.body,
+                content_type=asked.content_type,
                 headers=asked.headers,
                 timeouts=timeouts,
                 needs_key=self.key != "none",
@@ -317,24 +325,27 @@ def _split(
     plain = plain_params(fields, known)
     asked = {name: plain[name] for name in plain if name in in_query and plain[name] is not None}
     sent = {name: plain[name] for name in plain if name not in in_query}
-    checked = cast("dict[str, Any]", fit(asked, cast("Any", query)) if query is not None else {})
-    values = {
-        name: _query_value(checked[name])
-        for name in in_query
-        if name in checked and name not in _WHOLE
-    }
-    values |= {name: _query_value(value) for name, value in plain_extra(checked, "extra_query")}
-    if body is None:
-        return values, {}
-    kept = cast("dict[str, Any]", fit(sent, cast("Any", body)))
-    # In the order of the type, which is the order that the API is promised.
-    content = {name: kept[name] for name in in_body if name in kept and name not in _WHOLE}
-    return values, content | dict(plain_extra(kept, "extra_body"))
+    return query_of(query, asked), _body_of(body, sent)
 
 
-def plain_extra(checked: Mapping[str, Any], name: str) -> Sequence[tuple[str, Any]]:
-    """Give the fields that the user adds to those which are known."""
-    return tuple(checked.get(name, {}).items())
+def query_of(kind: type | None, plain: Mapping[str, object]) -> dict[str, str]:
+    """Check what stands in a query, and give it the form of one."""
+    if kind is None:
+        return {}
+    checked = cast("dict[str, Any]", fit(plain, cast("Any", kind)))
+    given = {name: checked[name] for name in _names(kind) if name in checked}
+    extra = given.pop("extra_query", {})
+    return {name: _query_value(value) for name, value in {**given, **extra}.items()}
+
+
+def _body_of(kind: type | None, plain: Mapping[str, object]) -> dict[str, Any]:
+    """Check what stands in a body, and put it in the order of its type, which is promised."""
+    if kind is None:
+        return {}
+    checked = cast("dict[str, Any]", fit(plain, cast("Any", kind)))
+    given = {name: checked[name] for name in _names(kind) if name in checked}
+    extra = given.pop("extra_body", {})
+    return {**given, **extra}
 
 
 @cache

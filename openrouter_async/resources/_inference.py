@@ -116,7 +116,7 @@ class Inference:
             timeouts=request.timeouts,
             limits=self._sender.limits,
             secret=self._sender.key,
-            find_record=Generations(self._sender.fetch).get,
+            find_record=Generations(self._sender).get,
             reservation=request.reservation,
             is_streamed=is_streamed,
         )
@@ -211,7 +211,7 @@ class Inference:
                 f"no budget can hold this request: no price list has prices for {request.path}; "
                 "Budget(..., per_request=...) reserves a sum of your own instead"
             )
-        models = partial(Models(self._sender.fetch).list, output_modalities="all")
+        models = partial(Models(self._sender).list, output_modalities="all")
         await self._prices.reserve(request.reservation, request.body, models)
 
 

@@ -17,7 +17,7 @@ import msgspec
 from .._sender import Sender
 from ..errors import ProtocolError
 from ..types.pages import PageBody
-from ._call import Asked, Operation, decoded
+from ._call import Asked, KeyKind, Operation, decoded
 
 __all__ = ["ListOperation", "Listing", "Page"]
 
@@ -29,16 +29,35 @@ class ListOperation(Operation[T]):
 
     Args:
         endpoint: Method and path.
-        answer: What each row is, or a `PageBody` with rows and what stands beside them.
+        answer: What each row is.
+        page: The struct of a whole page, where more stands on it than `PageBody` says.
         inside: The field of the body that holds the rows.
         query: A TypedDict of what stands in the query.
         key: Which key the call needs.
+        is_whole: Whether all rows come at once where neither ``limit`` nor ``offset`` is given.
     """
+
+    def __init__(
+        self,
+        endpoint: str,
+        answer: type[T],
+        *,
+        page: type[PageBody] | None = None,
+        inside: str = "data",
+        query: type | None = None,
+        key: KeyKind = "any",
+        is_whole: bool = False,
+    ) -> None:
+        super().__init__(endpoint, answer, inside=inside, query=query, key=key)
+        self._knows_offset = "offset" in (query.__annotations__ if query is not None else ())
+        self._is_whole = is_whole
+        self._page = page
 
     @property
     def body_type(self) -> type[PageBody]:
         """What the whole body of an answer is decoded into."""
-        return _page_body(self.answer, self.inside or "data")
+        row: Any = self.answer
+        return self._page or _page_of(row, self.inside or "data")
 
     def walk(
         self, sender: Sender, *at: str, fields: Mapping[str, object] | None = None
@@ -58,7 +77,9 @@ class ListOperation(Operation[T]):
         inside = self.inside or "data"
         answer = decoded(await self.answer_to(sender, asked), self.body_type, sender, mark=inside)
         rows = cast("list[T]", getattr(answer, inside) or [])
-        by_offset = "offset" in (self.query.__annotations__ if self.query is not None else ())
+        by_offset = self._knows_offset and not (
+            self._is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
+        )
         query = _next_query(asked.query, answer, len(rows), by_offset=by_offset, at=sender.base_url)
         following = None if query is None else Listing(self, sender, asked._replace(query=query))
         return Page(rows, answer, following)
@@ -150,14 +171,6 @@ class _Walk(Generic[T]):
             self._items, self._next = page.items, page.next
             self._left = page.items[::-1]
         return self._left.pop()
-
-
-def _page_body(answer: Any, inside: str) -> type[PageBody]:
-    """Give the struct of a page of `answer`, which may be one already."""
-    if issubclass(answer, PageBody):
-        body: type[PageBody] = answer
-        return body
-    return _page_of(answer, inside)
 
 
 @cache

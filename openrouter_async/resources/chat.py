@@ -11,14 +11,26 @@ from typing import Any, Final, cast
 
 from .._config import checked_headers
 from .._pdf import BodyWithDocuments, CallDocuments
-from ..types import MessageParam
+from ..types import ChatCompletion, ChatParams, MessageParam
 from ._body import encode_body
+from ._call import Operation
 from ._messages import checked_messages
 from ._params import checked_params
 
-__all__ = ["NOT_IN_BODY", "PATH", "audio_format_in", "chat_body", "chat_headers", "refuse_audio"]
+__all__ = [
+    "CREATE",
+    "NOT_IN_BODY",
+    "PATH",
+    "audio_format_in",
+    "chat_body",
+    "chat_headers",
+    "refuse_audio",
+]
 
 PATH: Final = "/chat/completions"
+CREATE: Final = Operation(
+    f"POST {PATH}", ChatCompletion, inside=None, body=ChatParams, key="normal"
+)
 
 _HEADERS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "response_cache": ("X-OpenRouter-Cache", lambda on: "true" if on else "false"),

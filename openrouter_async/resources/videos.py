@@ -6,7 +6,6 @@ every address is made of that id below the base URL: the key goes to no host tha
 
 from __future__ import annotations
 
-import builtins
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from math import inf
@@ -43,9 +42,9 @@ from ..types.video import (
     VideoFields,
     VideoJob,
     VideoModel,
-    VideoModelList,
 )
-from ._call import answer_of, decoded
+from ._call import Operation, answer_of, decoded
+from ._list import Listing, ListOperation
 from ._media import byte_stream, checked, encoded
 from ._references import Reference, reference_part
 
@@ -55,6 +54,10 @@ Guide: TypeAlias = Reference | AudioPart | VideoPart | Mapping[str, Any]
 """What a video is made by: a picture in any form, sound and video as `content` makes them."""
 
 _PATH: Final = "/videos"
+_CREATE: Final = Operation(f"POST {_PATH}", VideoJob, inside=None, body=VideoFields, key="normal")
+_GET: Final = Operation(f"GET {_PATH}/{{job}}", VideoJob, inside=None)
+_CONTENT: Final = Operation(f"GET {_PATH}/{{job}}/content", bytes)
+_MODELS: Final = ListOperation("GET /videos/models", VideoModel, key="none")
 _FIRST_PAUSE: Final = 2.0
 _WRITTEN: Final = 2**20
 """Bytes that are gathered before a worker thread writes them."""
@@ -71,6 +74,7 @@ class Videos:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
+    @_CREATE
     def create(
         self,
         prompt: str | None = None,
@@ -88,7 +92,11 @@ class Videos:
         callback_url: str | None = None,
         creativity: int | None = None,
         upscale_factor: float | None = None,
+        previous_job_id: str | None = None,
         provider: Mapping[str, Any] | None = None,
+        user: str | None = None,
+        session_id: str | None = None,
+        trace: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
     ) -> Coroutine[Any, Any, VideoJob]:
@@ -111,7 +119,11 @@ class Videos:
             callback_url: The https URL of a webhook; see `openrouter_async.webhooks`.
             creativity: How freely an upscaler adds.
             upscale_factor: How much larger an upscaler makes it.
+            previous_job_id: The job whose video this one goes on with.
             provider: Such as ``{"options": {"google-vertex": {...}}}``.
+            user: Who it is for, as the app calls them.
+            session_id: What belongs together.
+            trace: Names and ids for observability, such as ``{"trace_id": ...}``.
             extra_body: Fields that are not known yet.
             timeouts: Deadlines of this request, in place of the client's.
 
@@ -142,7 +154,11 @@ class Videos:
             "callback_url": callback_url,
             "creativity": creativity,
             "upscale_factor": upscale_factor,
+            "previous_job_id": previous_job_id,
             "provider": provider,
+            "user": user,
+            "session_id": session_id,
+            "trace": trace,
         }
         body = checked(VideoFields, fields)
         frames = {"first_frame": first_frame, "last_frame": last_frame}
@@ -159,6 +175,7 @@ class Videos:
         answered = await answer_of(self._sender, "POST", _PATH, body=body, timeouts=timeouts)
         return decoded(answered, VideoJob, self._sender, mark="id")
 
+    @_GET
     async def get(self, job: VideoJob | str) -> VideoJob:
         """Look at a job.
 
@@ -253,6 +270,7 @@ class Videos:
             await asyncio.sleep(max(pause, asked_to_wait))
             pause = min(2 * pause, poll)
 
+    @_CONTENT
     def content(
         self, job: VideoJob | str, *, index: int = 0, timeouts: Timeouts | None = None
     ) -> ByteStream[bytes]:
@@ -282,6 +300,7 @@ class Videos:
             timeouts=timeouts,
         )
 
+    @_CONTENT
     async def download(
         self,
         job: VideoJob | str,
@@ -317,14 +336,14 @@ class Videos:
             await _write(stream, PartFile(target, overwrite=overwrite))
         return target
 
-    async def models(self) -> builtins.list[VideoModel]:
-        """List the models that make videos, with what they take and what they cost.
+    @_MODELS
+    def models(self) -> Listing[VideoModel]:
+        """List the models that make videos, with what each of them takes. No key is needed.
 
         Raises:
-            OpenRouterError: The request failed.
+            OpenRouterError: From the list: the request failed.
         """
-        answered = await answer_of(self._sender, "GET", f"{_PATH}/models")
-        return decoded(answered, VideoModelList, self._sender, mark="data").data
+        return _MODELS.walk(self._sender)
 
 
 async def _write(stream: ByteStream[bytes], file: PartFile) -> None:

@@ -12,20 +12,19 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import unquote
 
-import msgspec
-
-from openrouter_async.testing._account import add_keys
+from openrouter_async.testing._account import add_account, add_generations, add_keys
 from openrouter_async.testing._answer import Answer
 from openrouter_async.testing._audio import answer_audio
 from openrouter_async.testing._build import http_error, json_reply, stream_reply
-from openrouter_async.testing._catalog import model_rows, rows_for
 from openrouter_async.testing._desk import BASE_PATH, ReceivedRequest
+from openrouter_async.testing._discovery import add_discovery
 from openrouter_async.testing._documents import UnreadableError
+from openrouter_async.testing._files import add_files
 from openrouter_async.testing._images import answer_images
 from openrouter_async.testing._model import RefusedError, answer_to, read_request
 from openrouter_async.testing._script import Reply
+from openrouter_async.testing._sign_in import add_sign_in
 from openrouter_async.testing._store import Router, key_in
 from openrouter_async.testing._texts import answers_to, refusal, reply_of
 from openrouter_async.testing._vectors import add_vectors
@@ -35,6 +34,7 @@ __all__ = ["Service"]
 
 _COMMENTS: Final = 2
 _RECORDS_MAX: Final = 10_000
+_CONTENTS_MAX: Final = 100
 _GENERATION_HEADER: Final = "X-Generation-Id"
 
 
@@ -56,8 +56,13 @@ class Service:
         self._records: dict[str, dict[str, Any]] = {}
         self._spent = 0.0
         self._videos = Videos()
+        self._contents: dict[str, dict[str, Any]] = {}
         self._router = Router(management_key)
-        add_keys(self._router, lambda: self._spent)
+        add_account(self._router, self._records)
+        add_discovery(self._router)
+        add_files(self._router)
+        add_generations(self._router, self._records, self._contents)
+        add_sign_in(self._router, add_keys(self._router, lambda: self._spent))
         add_vectors(self._router)
         self.parsed: Final[Counter[str]] = Counter()  # how often each document was, by its hash
 
@@ -65,10 +70,10 @@ class Service:
         """Give what is answered whatever a script says: to HEAD, and to a wrong key."""
         if request.method == "HEAD":
             return json_reply(b"")
+        if self._router.is_public(request):
+            return None
         if not request.path.startswith("/api/"):
             return http_error(404, "Not Found")
-        if request.method == "GET" and request.path.startswith(f"{BASE_PATH}/models"):
-            return None
         scheme, key = request.headers.get("Authorization", "").partition(" ")[0], key_in(request)
         if scheme.lower() != "bearer" or not key:
             return http_error(401, "Missing Authentication header")
@@ -89,24 +94,12 @@ class Service:
                 return self._chat(request)
             case "POST", "/completions" | "/messages" | "/responses":
                 return self._text(request, path)
-            case "GET", "/models":
-                rows = rows_for(request.query)
-                return _json({"data": rows, "total_count": len(rows), "links": {"next": None}})
-            case "GET", path if path.startswith("/model/"):
-                slug = unquote(path.removeprefix("/model/"))
-                row = next((row for row in model_rows() if row["id"] == slug), None)
-                return _json({"data": row}) if row else http_error(404, f"No model {slug}")
             case _, path if path == "/images" or path.startswith("/images/"):
                 return answer_images(request, pace=self._pace)
             case _, path if path.startswith("/audio/"):
                 return answer_audio(request, pace=self._pace)
             case _, path if path == "/videos" or path.startswith("/videos/"):
                 return self._videos.answer(request)
-            case "GET", "/generation":
-                record = self._records.get(request.query.get("id", ""))
-                if record is None:
-                    return http_error(404, f"Generation {request.query.get('id')} not found")
-                return _json({"data": record})
             case _:
                 return self._router.answer(request) or http_error(404, "Not Found")
 
@@ -163,6 +156,7 @@ class Service:
         *,
         streamed: bool,
     ) -> None:
+        self._keep_content(answer, request)
         usage = answer.usage or {}
         details: Mapping[str, Any] = usage["completion_tokens_details"]
         self._spent += usage["cost"]
@@ -201,12 +195,22 @@ class Service:
             "session_id": request.get("session_id"),
         }
 
+    def _keep_content(self, answer: Answer, request: Mapping[str, Any]) -> None:
+        """Keep what was said, of the last answers only: prompts can be large."""
+        said = [delta for delta in answer.deltas if not isinstance(delta, bytes)]
+        while len(self._contents) >= _CONTENTS_MAX:
+            del self._contents[next(iter(self._contents))]
+        self._contents[answer.id] = {
+            "input": {"messages": request.get("messages", [])},
+            "output": {
+                "completion": "".join(delta.get("content") or "" for delta in said),
+                "reasoning": "".join(delta.get("reasoning") or "" for delta in said) or None,
+            },
+            "error": None,
+        }
+
 
 def _named_now() -> tuple[int, str]:
     """Give the time, in seconds since the epoch, and the id of what is generated now."""
     now = int(time.time())
     return now, f"gen-{now}-{secrets.token_hex(10)}"
-
-
-def _json(value: object) -> Reply:
-    return json_reply(msgspec.json.encode(value))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
 import msgspec
@@ -21,7 +21,7 @@ from openrouter_async.testing._desk import BASE_PATH, ReceivedRequest
 from openrouter_async.testing._model import RefusedError
 from openrouter_async.testing._script import Reply
 
-__all__ = ["Call", "Router", "Row", "Rows", "key_in", "now"]
+__all__ = ["Call", "Router", "Row", "Rows", "key_in", "now", "page"]
 
 Row: TypeAlias = dict[str, Any]
 Verb: TypeAlias = Literal["list", "create", "get", "update", "delete"]
@@ -76,6 +76,15 @@ class Call:
 
 Handler: TypeAlias = Callable[[Call], object]
 """Gives what is answered: a `Reply`, or what becomes its JSON body."""
+
+
+class _Route(NamedTuple):
+    method: str
+    path: re.Pattern[str]
+    handler: Handler
+    status: int
+    management: bool
+    public: bool
 
 
 class Rows:
@@ -137,10 +146,16 @@ class Router:
 
     def __init__(self, management_key: str | None = None) -> None:
         self._management_key = management_key
-        self._routes: list[tuple[str, re.Pattern[str], Handler, int, bool]] = []
+        self._routes: list[_Route] = []
 
     def on(
-        self, endpoint: str, handler: Handler, *, status: int = 200, management: bool = False
+        self,
+        endpoint: str,
+        handler: Handler,
+        *,
+        status: int = 200,
+        management: bool = False,
+        public: bool = False,
     ) -> None:
         """Answer an endpoint, such as ``"GET /keys/{hash}"``, with what a handler gives.
 
@@ -149,10 +164,11 @@ class Router:
             handler: Gives the reply, or its JSON body; a `RefusedError` becomes an error.
             status: The status of a body.
             management: Whether it needs a management key.
+            public: Whether it needs no key at all.
         """
         method, path = endpoint.split(" ")
         pattern = re.compile(_BRACES.sub("([^/]+)", re.escape(path)))
-        self._routes.append((method, pattern, handler, status, management))
+        self._routes.append(_Route(method, pattern, handler, status, management, public))
 
     def keep(
         self,
@@ -200,20 +216,31 @@ class Router:
             endpoint, handler, status = handlers[verb]
             self.on(endpoint, handler, status=status, management=management)
 
+    def is_public(self, request: ReceivedRequest) -> bool:
+        """Tell whether a request needs no key."""
+        found = self._route(request)
+        return found is not None and found[0].public
+
     def answer(self, request: ReceivedRequest) -> Reply | None:
         """Give the answer to a request; None where no endpoint fits."""
+        found = self._route(request)
+        if found is None:
+            return None
+        route, at = found
+        if route.management and self._management_key not in (None, key_in(request)):
+            return http_error(403, _ONLY_MANAGEMENT)
+        try:
+            body = route.handler(Call(request, at))
+        except RefusedError as refusal:
+            return http_error(refusal.status, refusal.message)
+        if isinstance(body, Reply):
+            return body
+        return json_reply(msgspec.json.encode(body), status=route.status)
+
+    def _route(self, request: ReceivedRequest) -> tuple[_Route, tuple[str, ...]] | None:
         path = request.path.removeprefix(BASE_PATH)
-        for method, pattern, handler, status, management in self._routes:
-            found = pattern.fullmatch(path) if method == request.method else None
-            if found is None:
-                continue
-            if management and self._management_key not in (None, key_in(request)):
-                return http_error(403, _ONLY_MANAGEMENT)
-            try:
-                body = handler(Call(request, tuple(map(unquote, found.groups()))))
-            except RefusedError as refusal:
-                return http_error(refusal.status, refusal.message)
-            if isinstance(body, Reply):
-                return body
-            return json_reply(msgspec.json.encode(body), status=status)
+        for route in self._routes:
+            found = route.path.fullmatch(path) if route.method == request.method else None
+            if found is not None:
+                return route, tuple(map(unquote, found.groups()))
         return None

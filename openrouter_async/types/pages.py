@@ -6,12 +6,10 @@ endpoint groups that need it, never by the package.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ._struct import WireStruct
 from .models import PageLinks
 
-__all__ = ["Deletion", "PageBody"]
+__all__ = ["Deletion", "ListMeta", "PageBody"]
 
 
 class Deletion(WireStruct):
@@ -26,6 +24,22 @@ class Deletion(WireStruct):
     id: str | None = None
     object: str | None = None
     type: str | None = None
+
+
+class ListMeta(WireStruct):
+    """What the rows of a list are about: of when they are, and whom to cite."""
+
+    as_of: str | None = None
+    version: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+    window_days: int | None = None
+    window_end_date: str | None = None
+    model_count: int | None = None
+    source: str | None = None
+    source_url: str | None = None
+    citation: str | None = None
+    task_type: str | None = None
 
 
 class PageBody(WireStruct):
@@ -49,4 +63,4 @@ class PageBody(WireStruct):
     first_id: str | None = None
     last_id: str | None = None
     object: str | None = None
-    meta: dict[str, Any] | None = None
+    meta: ListMeta | None = None
