@@ -216,10 +216,12 @@ class SSEDecoder:
         for name, found, _ in parts:
             if not found or not name.startswith(_NAME) or len(name) == len(_NAME):
                 return False
-        events += [
-            NamedEvent(data, name[len(_NAME) :].decode("utf-8", "replace"))
-            for name, _, data in parts
-        ]
+        for name, _, data in parts:
+            # As `NamedEvent(data, name)` does, in half the time.
+            event = bytes.__new__(NamedEvent, data)
+            event.name = name[len(_NAME) :].decode("utf-8", "replace")
+            event.id = ""
+            events.append(event)
         return True
 
     def _feed_lines(self, data: bytes, position: int, events: list[bytes], *, to_run: bool) -> int:
