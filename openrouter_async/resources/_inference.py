@@ -216,8 +216,10 @@ class Inference:
 
 
 def _is_plain_string(body: bytes) -> bool:
-    """Tell whether a body is JSON of a string, or one event."""
-    return body.lstrip().startswith((b'"', b"data:"))
+    """Tell whether a body is a string, as JSON or as one event, and no object or page."""
+    data = body.strip().removeprefix(b"data:")
+    is_event = len(data) < len(body.strip()) and not data.lstrip().startswith((b"{", b"["))
+    return is_event or data.startswith(b'"')
 
 
 def items_of(name: str, value: object) -> list[Any]:
