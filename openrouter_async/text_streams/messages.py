@@ -79,7 +79,8 @@ class MessageSoFar(SoFar[MessageEvent, AnthropicMessage]):
             block.citations = [*(block.citations or ()), delta.citation]
         if delta.content:
             self.deltas += 1
-            block.content = (block.content or "") + delta.content
+            before = block.content if isinstance(block.content, str) else ""
+            block.content = before + delta.content
         block.encrypted_content = delta.encrypted_content or block.encrypted_content
 
     def _note(self, event: MessageEvent) -> None:

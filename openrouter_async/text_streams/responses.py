@@ -170,7 +170,8 @@ class ResponseSoFar(SoFar[ResponseEvent, Response]):
                 setattr(part, part_field, text)
                 setattr(item, field, [*_parts(getattr(item, field), key[1]), part])
             elif part_field:
-                item.operation = {**(item.operation or {}), part_field: text}
+                known_fields = item.operation if isinstance(item.operation, dict) else {}
+                item.operation = {**known_fields, part_field: text}
             else:
                 setattr(item, field, text)
         return item
