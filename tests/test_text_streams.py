@@ -155,6 +155,34 @@ async def test_a_stream_is_looped_over_once(
     assert closed.ending == "left"
 
 
+@every_dialect
+async def test_keep_alives_that_are_events(
+    dialect: Dialect, emulator: Emulator, once: OpenRouter
+) -> None:
+    """An event that is blank, or a comment, is none; `[DONE]` may have blanks around it."""
+    body = dialect.reply("Hello").body.replace(b"[DONE]", b" [DONE] ")
+    emulator.play(replay(b"data: \n\ndata: : still there\n\n" + body))
+    stream = dialect.stream(once)
+    assert (await stream).text == "Hello"
+    assert stream.ending == "complete"
+
+
+@every_dialect
+async def test_what_the_headers_say(dialect: Dialect, emulator: Emulator, once: OpenRouter) -> None:
+    """The rate limit is read off the headers, of a stream as of an answer."""
+    told = {"X-RateLimit-Limit": "20", "X-RateLimit-Remaining": "19"}
+    emulator.play(dialect.reply("Hello").with_headers(told))
+    stream = dialect.stream(once)
+    answer = await stream
+    for limit in (stream.rate_limit, answer.rate_limit):
+        assert limit is not None
+        assert (limit.limit, limit.remaining) == (20, 19)
+    assert stream.provider == (None if dialect.name == "responses" else "OpenAI")
+    assert type(answer)().headers == {}
+    assert type(answer)().generation_id is None
+    assert answer != "Hello"
+
+
 # Leaving.
 
 
@@ -360,6 +388,8 @@ async def test_a_left_stream_finds_its_cost(
     other = dialect.stream(once)
     await _break_text(other)
     emulator.always(http_error(404, "never"), path="/generation")
+    assert await other.settle_cost(timeout=0.05) is None
+    emulator.always(http_error(404, "never").before_head(Stall()), path="/generation")
     assert await other.settle_cost(timeout=0.05) is None
 
 
