@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias, TypedDict
 
 from msgspec import Meta
 
-__all__ = ["CallKeywords", "ExtraKeywords", "Id", "Penalty", "PositiveShare", "Temperature"]
+__all__ = ["CallKeywords", "Id", "Penalty", "PositiveShare", "Temperature"]
 
 Id: TypeAlias = Annotated[str, Meta(max_length=256)]
 Penalty: TypeAlias = Annotated[float, Meta(ge=-2, le=2)]
@@ -18,16 +18,11 @@ PositiveShare: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
 Temperature: TypeAlias = Annotated[float, Meta(ge=0, le=2)]
 
 
-class ExtraKeywords(TypedDict, total=False):
-    """What is not typed yet: fields that are merged into the body last, and headers."""
+class CallKeywords(TypedDict, total=False):
+    """The keywords that become headers, and what is not typed yet; see `ChatParams`."""
 
     extra_body: Mapping[str, Any]
     extra_headers: Mapping[str, str]
-
-
-class CallKeywords(ExtraKeywords, total=False):
-    """The keywords that become headers; `ChatParams` says what each of them does."""
-
     response_cache: bool
     response_cache_ttl: Annotated[int, Meta(ge=1, le=86_400)]
     response_cache_clear: bool
