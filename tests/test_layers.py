@@ -62,6 +62,7 @@ LEVELS = {
     "_stats": 4,
     "_bodies": 4,
     "_event_stream": 4,
+    "_records": 4,
     "stream": 5,
     "_heard": 5,
     "image_events": 5,

@@ -21,10 +21,11 @@ import msgspec
 from .._config import Limits, Secret, Timeouts
 from .._error_bodies import error_in, error_in_stream
 from .._event_stream import EventStream, Leaving, Send
+from .._records import FindRecord, record_in_time
 from .._sse import NamedEvent
 from ..budget import Reservation
-from ..errors import NotFoundError, OpenRouterError, ProtocolError
-from ..types import Ending, ErrorBody, GenerationRecord, RateLimit
+from ..errors import OpenRouterError, ProtocolError
+from ..types import Ending, ErrorBody, RateLimit
 from ..types._arrived import Arrived
 from ..types._lenient import NotAnObjectError, decode_leniently
 from ..types.arrival import Arrival, rate_limit_in
@@ -44,12 +45,6 @@ class Tokens(Protocol):
     def cost(self) -> float | None: ...
     @property
     def total_tokens(self) -> int: ...
-
-
-class FindRecord(Protocol):
-    """Finds the record of a generation, asking for up to `wait` seconds."""
-
-    async def __call__(self, generation_id: str, *, wait: float) -> GenerationRecord: ...
 
 
 class SoFar(Generic[E, R]):
@@ -221,18 +216,9 @@ class GatheredStream(EventStream[E], Generic[E, R]):
             raise RuntimeError("this stream is not over: read it to its end, or close it")
         if self.cost is not None or self.generation_id is None or self._find_record is None:
             return self.cost
-        import asyncio
-
-        deadline = asyncio.timeout(timeout)
-        try:
-            async with deadline:
-                record = await self._find_record(self.generation_id, wait=timeout)
-        except NotFoundError:
+        record = await record_in_time(self._find_record, self.generation_id, timeout)
+        if record is None:
             return None
-        except TimeoutError:
-            if deadline.expired():
-                return None
-            raise
         self._settled_cost = record.cost
         if self._reservation is not None:
             self._reservation.settle(self.cost)

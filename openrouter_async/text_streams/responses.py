@@ -170,8 +170,7 @@ class ResponseSoFar(SoFar[ResponseEvent, Response]):
                 setattr(part, part_field, text)
                 setattr(item, field, [*_parts(getattr(item, field), key[1]), part])
             elif part_field:
-                known_fields = item.operation if isinstance(item.operation, dict) else {}
-                item.operation = {**known_fields, part_field: text}
+                item.operation = {**_fields_of(item.operation), part_field: text}
             else:
                 setattr(item, field, text)
         return item
@@ -184,6 +183,10 @@ def _part_index(event: ResponseEvent) -> int:
 def _parts(known: object, index: int) -> list[ResponsePart]:
     """Give the parts before one, of what the item had when it was announced."""
     return cast("list[ResponsePart]", known)[:index] if isinstance(known, list) else []
+
+
+def _fields_of(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _kind_of(place: _Place) -> str:
