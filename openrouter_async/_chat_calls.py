@@ -52,6 +52,7 @@ class ChatCalls:
         model: The model of calls that name none.
         retry: When a request is sent again.
         budget: What all calls together may cost.
+        prices: What they can cost.
         documents: Where parses of documents are remembered.
     """
 
@@ -62,6 +63,7 @@ class ChatCalls:
         model: str | None,
         retry: RetryPolicy,
         budget: Budget | None,
+        prices: PriceList,
         documents: DocumentStore,
     ) -> None:
         self.documents = documents
@@ -69,7 +71,7 @@ class ChatCalls:
         self._model = model
         self._retry = retry
         self._budget = budget
-        self._prices = PriceList()
+        self._prices = prices
 
     def stream(
         self,

@@ -9,28 +9,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._price_list import PriceList
     from ._sender import Sender
+    from .budget import Budget
     from .resources.activity import Activity
     from .resources.analytics import Analytics
     from .resources.audio import Audio
     from .resources.auth import Auth
     from .resources.batches import Batches
     from .resources.byok import Byok
+    from .resources.completions import Completions
     from .resources.containers import Containers
     from .resources.credits import Credits
     from .resources.datasets import Datasets
     from .resources.decisions import DecisionCalls
+    from .resources.embeddings import Embeddings
     from .resources.external_users import ExternalUsers
     from .resources.files import Files
     from .resources.generations import Generations
     from .resources.guardrails import Guardrails
     from .resources.images import Images
     from .resources.keys import Keys
+    from .resources.messages import Messages
     from .resources.models import Models
     from .resources.observability import Observability
     from .resources.organization import Organization
     from .resources.private_endpoints import PrivateEndpoints
     from .resources.providers import Providers
+    from .resources.rerank import Rerank
+    from .resources.responses import Responses
     from .resources.scim import Scim
     from .resources.server_tools import ServerTools
     from .resources.vault import Vault
@@ -45,6 +52,8 @@ class Endpoints:
 
     _sender: Sender
     _model: str | None
+    _budget: Budget | None
+    _prices: PriceList
 
     @property
     def activity(self) -> Activity:
@@ -89,6 +98,13 @@ class Endpoints:
         return Byok(self._sender)
 
     @property
+    def completions(self) -> Completions:
+        """The older text endpoint, where a model goes on with a text."""
+        from .resources.completions import Completions
+
+        return Completions(self._sender, self._model, self._budget, self._prices)
+
+    @property
     def containers(self) -> Containers:
         """The files that tools have written where they ran."""
         from .resources.containers import Containers
@@ -115,6 +131,13 @@ class Endpoints:
         from .resources.decisions import DecisionCalls
 
         return DecisionCalls(self._sender)
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """Vectors of texts, tokens and media."""
+        from .resources.embeddings import Embeddings
+
+        return Embeddings(self._sender, self._model, self._budget, self._prices)
 
     @property
     def external_users(self) -> ExternalUsers:
@@ -159,6 +182,13 @@ class Endpoints:
         return Keys(self._sender)
 
     @property
+    def messages(self) -> Messages:
+        """Answers in Anthropic's dialect."""
+        from .resources.messages import Messages
+
+        return Messages(self._sender, self._model, self._budget, self._prices)
+
+    @property
     def models(self) -> Models:
         """The models that the API offers."""
         from .resources.models import Models
@@ -192,6 +222,20 @@ class Endpoints:
         from .resources.providers import Providers
 
         return Providers(self._sender)
+
+    @property
+    def rerank(self) -> Rerank:
+        """Documents in the order of their relevance."""
+        from .resources.rerank import Rerank
+
+        return Rerank(self._sender, self._model, self._budget, self._prices)
+
+    @property
+    def responses(self) -> Responses:
+        """Answers in OpenAI's newer dialect."""
+        from .resources.responses import Responses
+
+        return Responses(self._sender, self._model, self._budget, self._prices)
 
     @property
     def scim(self) -> Scim:

@@ -36,6 +36,7 @@ from ._config import (
 from ._endpoints import Endpoints
 from ._image_result import ImageResult
 from ._pdf import DocumentLike, about
+from ._price_list import PriceList
 from ._sealed import SealedBytes
 from ._sender import JSON_HEADERS, Sender
 from ._stats import ClientStats
@@ -85,7 +86,7 @@ class OpenRouter(Endpoints):
         timeouts: How long to wait for what.
         retry: When a request is sent again.
         limits: How much of what the client may hold.
-        budget: What all its chat requests together may cost.
+        budget: What all its requests for text and vectors together may cost.
         documents: Where the parses of documents are remembered: a folder, a mapping of your own
             from text to bytes, or a `DocumentStore`; by default in memory.
         headers: Headers of every request.
@@ -131,6 +132,8 @@ class OpenRouter(Endpoints):
         if budget is not None:
             check_type("budget", budget, Budget)
         self._model = model
+        self._budget = budget
+        self._prices = PriceList()
         self._sender = Sender(
             key_from(api_key),
             checked_base_url(
@@ -151,6 +154,7 @@ class OpenRouter(Endpoints):
             model=model,
             retry=retry,
             budget=budget,
+            prices=self._prices,
             documents=DocumentStore.of(documents),
         )
 

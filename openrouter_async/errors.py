@@ -120,7 +120,8 @@ class OpenRouterError(Exception):
         billed: Whether this request costs money.
         retryable: Whether sending it again is safe and may help.
         phase: How far the request had come.
-        partial: What had arrived of the answer, where something had.
+        partial: What had arrived of the answer, where something had: a `ChatCompletion`, or from
+            another endpoint what a whole answer of it is.
         partial_bytes: What had arrived of a file that was awaited as a whole.
         earlier: With ``fallback`` or ``hedge_after``, how the other requests failed, in order.
     """
@@ -131,7 +132,7 @@ class OpenRouterError(Exception):
     generation_id: str | None = None
     attempts: int = 1
     phase: Phase | None = None
-    partial: ChatCompletion | None = None
+    partial: Any = None
     partial_bytes: bytes | None = None
     earlier: tuple[OpenRouterError, ...] = ()
 
@@ -367,7 +368,7 @@ class OutputError(OpenRouterError):
     @property
     def completion(self) -> ChatCompletion:
         """The answer as it came, the same as `partial`."""
-        return self.partial or ChatCompletion()
+        return cast("ChatCompletion", self.partial or ChatCompletion())
 
     @property
     def text(self) -> str:

@@ -47,6 +47,7 @@ DIFFERENT: Final[dict[str, str]] = {
     r"GET /images/models/.* answer\.id": "it is the model that was asked for",
     r"GET /models query use_rss": "the method rss asks for it",
     r"GET /models query use_rss_chat_links": "chat_links of the method rss",
+    r"POST /rerank answer\.results\[\]\.(custom_id|error|id|response)": "of a batch: a mere namesake",
 }
 
 _NAMES_IN_PATH: Final = re.compile(r"\{\w+\}")

@@ -62,9 +62,11 @@ LEVELS = {
     "_stats": 4,
     "_bodies": 4,
     "_event_stream": 4,
+    "_records": 4,
     "stream": 5,
     "_heard": 5,
     "image_events": 5,
+    "text_streams": 5,
     "_byte_stream": 5,
     "_sender": 5,
     "resources": 6,
@@ -88,7 +90,7 @@ LEVELS = {
 FACE_LEVEL = 8
 
 # Files of these folders make up one thing and know each other; the integrations do not.
-TOGETHER = {"_transport", "types", "resources", "testing", "tools", "batch", "cli"}
+TOGETHER = {"_transport", "text_streams", "types", "resources", "testing", "tools", "batch", "cli"}
 
 # `client.map(...)` and the like hand out an object of a higher level. The class is imported where
 # it is made, inside the method (or under TYPE_CHECKING), never when the client module is imported.

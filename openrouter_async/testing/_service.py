@@ -42,6 +42,8 @@ from openrouter_async.testing._script import Reply
 from openrouter_async.testing._sign_in import add_sign_in
 from openrouter_async.testing._store import Router, key_in
 from openrouter_async.testing._tenants import add_external_users, add_private_endpoints
+from openrouter_async.testing._texts import answers_to, refusal, reply_of
+from openrouter_async.testing._vectors import add_vectors
 from openrouter_async.testing._video import Videos
 
 __all__ = ["Service"]
@@ -90,6 +92,7 @@ class Service:
         add_sign_in(self._router, add_keys(self._router, lambda: self._spent))
         add_vault(self._router)
         add_workspaces(self._router)
+        add_vectors(self._router)
         self.parsed: Final[Counter[str]] = Counter()  # how often each document was, by its hash
 
     def before_script(self, request: ReceivedRequest) -> Reply | None:
@@ -118,6 +121,8 @@ class Service:
         match request.method, path:
             case "POST", "/chat/completions":
                 return self._chat(request)
+            case "POST", "/completions" | "/messages" | "/responses":
+                return self._text(request, path)
             case _, path if path == "/images" or path.startswith("/images/"):
                 return answer_images(request, pace=self._pace)
             case _, path if path.startswith("/audio/"):
@@ -133,12 +138,26 @@ class Service:
         if record is not None:
             record["cancelled"] = True
 
+    def _text(self, received: ReceivedRequest, path: str) -> Reply:
+        """Answer one of the text endpoints besides chat."""
+        created, id = _named_now()
+        try:
+            answers, request = answers_to(path, received.body, id=id, created=created)
+        except RefusedError as refused:
+            return refusal(path, refused.status, refused.message)
+        except UnreadableError as unreadable:
+            return refusal(path, unreadable.status, str(unreadable))
+        before = self._spent
+        for answer in answers:
+            self._record(answer, received, request, streamed=request.get("stream") is True)
+        self._records[id] |= dict.fromkeys(("usage", "total_cost"), self._spent - before)
+        return reply_of(path, answers, request, self._pace)
+
     def _chat(self, received: ReceivedRequest) -> Reply:
-        now = time.time()
-        id = f"gen-{int(now)}-{secrets.token_hex(10)}"
+        now, id = _named_now()
         try:
             request = read_request(received.body)
-            answer = answer_to(request, id=id, created=int(now))
+            answer = answer_to(request, id=id, created=now)
         except RefusedError as refusal:
             return http_error(refusal.status, refusal.message)
         except UnreadableError as unreadable:
@@ -218,3 +237,9 @@ class Service:
             },
             "error": None,
         }
+
+
+def _named_now() -> tuple[int, str]:
+    """Give the time, in seconds since the epoch, and the id of what is generated now."""
+    now = int(time.time())
+    return now, f"gen-{now}-{secrets.token_hex(10)}"
