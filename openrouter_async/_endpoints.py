@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .resources.models import Models
     from .resources.observability import Observability
     from .resources.organization import Organization
+    from .resources.presets import Presets
     from .resources.private_endpoints import PrivateEndpoints
     from .resources.providers import Providers
     from .resources.rerank import Rerank
@@ -208,6 +209,13 @@ class Endpoints:
         from .resources.organization import Organization
 
         return Organization(self._sender)
+
+    @property
+    def presets(self) -> Presets:
+        """Settings of requests, kept under a name."""
+        from .resources.presets import Presets
+
+        return Presets(self._sender)
 
     @property
     def private_endpoints(self) -> PrivateEndpoints:

@@ -16,9 +16,10 @@ from ..types.anthropic import AnthropicMessage, MessagesParams
 from ._call import Operation
 from ._inference import Around, Inference, Transport, items_of
 
-__all__ = ["Messages"]
+__all__ = ["Messages", "Turns", "checked_turns"]
 
-_Messages: TypeAlias = str | Sequence[Mapping[str, Any] | AnthropicMessage]
+Turns: TypeAlias = str | Sequence[Mapping[str, Any] | AnthropicMessage]
+"""A prompt, or messages as mappings and as earlier answers, mixed."""
 
 _CREATE: Final = Operation(
     "POST /messages", AnthropicMessage, inside=None, body=MessagesParams, key="normal"
@@ -33,7 +34,7 @@ class Messages(Inference):
     @_CREATE
     def stream(
         self,
-        messages: _Messages,
+        messages: Turns,
         *,
         model: str | None = None,
         timeouts: Timeouts | None = None,
@@ -69,7 +70,7 @@ class Messages(Inference):
     @_CREATE
     def create(
         self,
-        messages: _Messages,
+        messages: Turns,
         *,
         model: str | None = None,
         timeouts: Timeouts | None = None,
@@ -94,14 +95,20 @@ class Messages(Inference):
         around = Around(model, timeouts, budget, transport)
         return self._asked(messages, params, around).collect()
 
-    def _asked(self, messages: _Messages, params: MessagesParams, around: Around) -> MessageStream:
+    def _asked(self, messages: Turns, params: MessagesParams, around: Around) -> MessageStream:
         if params.get("fallbacks") and params.get("models"):
             raise ValueError("give fallbacks or models, not both")
-        said = {"messages": _checked(messages)}
+        said = {"messages": checked_turns(messages)}
         return self._streamed(MessageStream, _CREATE, said, params, around, needs_model=True)
 
 
-def _checked(messages: _Messages) -> list[Any]:
+def checked_turns(messages: Turns) -> list[Any]:
+    """Give the messages of a request in their wire form.
+
+    Raises:
+        TypeError: One is no mapping.
+        ValueError: There is none, or one has no role.
+    """
     if not messages:
         raise ValueError("messages must not be empty")
     if isinstance(messages, str):

@@ -16,9 +16,10 @@ from ..types.responses import Response, ResponseItem, ResponseParams
 from ._call import Operation
 from ._inference import Around, Inference, Transport, items_of
 
-__all__ = ["Responses"]
+__all__ = ["Input", "Responses", "checked_input"]
 
-_Input: TypeAlias = str | Sequence[Mapping[str, Any] | ResponseItem]
+Input: TypeAlias = str | Sequence[Mapping[str, Any] | ResponseItem]
+"""A prompt, or items as mappings and as items of earlier answers, mixed."""
 
 _CREATE: Final = Operation(
     "POST /responses", Response, inside=None, body=ResponseParams, key="normal"
@@ -33,7 +34,7 @@ class Responses(Inference):
     @_CREATE
     def stream(
         self,
-        input: _Input,
+        input: Input,
         *,
         model: str | None = None,
         timeouts: Timeouts | None = None,
@@ -64,14 +65,14 @@ class Responses(Inference):
         ...     async for event in client.responses.stream("Say hello", model="openai/gpt-4o"):
         ...         print(event.text, end="", flush=True)
         """
-        said = {"input": _checked(input)}
+        said = {"input": checked_input(input)}
         around = Around(model, timeouts, budget)
         return self._streamed(ResponseStream, _CREATE, said, params, around)
 
     @_CREATE
     def create(
         self,
-        input: _Input,
+        input: Input,
         *,
         model: str | None = None,
         timeouts: Timeouts | None = None,
@@ -94,12 +95,18 @@ class Responses(Inference):
         ...     question = {"role": "user", "content": "And in Greek?"}
         ...     await client.responses.create([*first.output, question], model="openai/gpt-4o")
         """
-        said = {"input": _checked(input)}
+        said = {"input": checked_input(input)}
         around = Around(model, timeouts, budget, transport)
         return self._streamed(ResponseStream, _CREATE, said, params, around).collect()
 
 
-def _checked(input: _Input) -> str | list[Any]:
+def checked_input(input: Input) -> str | list[Any]:
+    """Give the input of a request in its wire form.
+
+    Raises:
+        TypeError: It is neither text nor a sequence.
+        ValueError: It is empty.
+    """
     if not input:
         raise ValueError("input must not be empty")
     return input if isinstance(input, str) else items_of("input", input)

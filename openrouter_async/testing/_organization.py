@@ -19,6 +19,7 @@ __all__ = [
     "add_guardrails",
     "add_observability",
     "add_organization",
+    "add_presets",
     "add_scim",
     "add_workspaces",
 ]
@@ -27,6 +28,7 @@ _PAGE: Final = 50
 _WORKSPACE: Final = "0df9e665-d932-5740-b2c7-b52af166bc11"
 _ORGANIZATION: Final = "org-1"
 _INTERVALS: Final = ("daily", "weekly", "monthly", "lifetime")
+_NOT_KEPT: Final = frozenset({"messages", "input", "stream", "system", "instructions"})
 _PEOPLE: Final = (("ada", "org:admin"), ("grace", "org:member"), ("edsger", "org:member"))
 
 
@@ -322,3 +324,52 @@ def add_workspaces(router: Router) -> None:
     router.on(f"GET {one}/members", listed_members, management=True)
     router.on(f"POST {one}/members/add", add, management=True)
     router.on(f"POST {one}/members/remove", remove, management=True)
+
+
+def add_presets(router: Router) -> None:
+    """Add ``/presets``: saving makes a version, and runs no model."""
+    presets, versions = Rows("slug"), dict[str, list[Row]]()
+
+    def save(call: Call) -> Row:
+        slug, body = call.at[0], call.body()
+        told = body.get("messages") or ()
+        said = (message["content"] for message in told if message.get("role") == "system")
+        of_preset = versions.setdefault(slug, [])
+        preset = next((row for row in presets.all() if row["slug"] == slug), None)
+        if preset is None:
+            about = dict.fromkeys(("description", "status_updated_at", "creator_user_id"))
+            preset = presets.add(
+                _made(slug=slug, name=slug, status="active", workspace_id=_WORKSPACE, **about)
+            )
+        version = _made(
+            preset_id=preset["id"],
+            version=len(of_preset) + 1,
+            system_prompt=body.get("system") or body.get("instructions") or next(said, None),
+            config={name: body[name] for name in body if name not in _NOT_KEPT},
+            creator_id="user-ada",
+        )
+        of_preset.append(version)
+        preset.update(designated_version_id=version["id"], updated_at=now())
+        return {"data": {**preset, "designated_version": version}}
+
+    def get(call: Call) -> Row:
+        preset = presets.get(call.at[0])
+        return {"data": {**preset, "designated_version": versions[call.at[0]][-1]}}
+
+    def one_version(call: Call) -> Row:
+        presets.get(call.at[0])
+        for version in versions[call.at[0]]:
+            if str(version["version"]) == call.at[1]:
+                return {"data": version}
+        raise RefusedError(404, "Version not found")
+
+    def all_versions(call: Call) -> Row:
+        presets.get(call.at[0])
+        return page(versions[call.at[0]], call.query, _PAGE)
+
+    router.keep("/presets", presets, make=dict, only=("list",), management=False)
+    router.on("GET /presets/{slug}", get)
+    router.on("GET /presets/{slug}/versions", all_versions)
+    router.on("GET /presets/{slug}/versions/{version}", one_version)
+    for dialect in ("chat/completions", "messages", "responses"):
+        router.on(f"POST /presets/{{slug}}/{dialect}", save)

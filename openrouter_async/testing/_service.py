@@ -35,6 +35,7 @@ from openrouter_async.testing._organization import (
     add_guardrails,
     add_observability,
     add_organization,
+    add_presets,
     add_scim,
     add_workspaces,
 )
@@ -86,6 +87,7 @@ class Service:
         add_guardrails(self._router)
         add_observability(self._router)
         add_organization(self._router)
+        add_presets(self._router)
         add_private_endpoints(self._router)
         add_scim(self._router)
         add_server_tools(self._router)
