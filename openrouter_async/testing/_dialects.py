@@ -122,6 +122,8 @@ def _response(answer: Answer, status: str, output: Sequence[Fields]) -> Fields:
         "parallel_tool_calls": True,
         "temperature": 1,
         "top_p": 1,
+        "frequency_penalty": 0,
+        "presence_penalty": 0,
         "tool_choice": "auto",
         "tools": [],
         "store": False,
@@ -209,7 +211,8 @@ def message_events(answer: Answer) -> list[bytes]:
     for index, segment in enumerate(_segments(answer)):
         told += _block_events(segment, index)
     if answer.finish_reason is not None:
-        delta = {"stop_reason": _stop_reason(answer), "stop_sequence": None}
+        delta: Fields = dict.fromkeys(("stop_sequence", "stop_details", "container"))
+        delta["stop_reason"] = _stop_reason(answer)
         usage = _message_usage(answer.usage) if answer.usage is not None else None
         told.append({"type": "message_delta", "delta": delta, "usage": usage})
         told.append({"type": "message_stop"})
@@ -230,7 +233,7 @@ def _stop_reason(answer: Answer) -> str | None:
 def _message(answer: Answer, content: Sequence[Fields], reason: str | None) -> Fields:
     usage = None if answer.usage is None else _message_usage(answer.usage)
     if usage is not None and reason is None:
-        usage = {"input_tokens": usage["input_tokens"], "output_tokens": 0}
+        usage = {**usage, "output_tokens": 0, "cost": None}
     return {
         "id": answer.id,
         "type": "message",
@@ -250,9 +253,13 @@ def _message_usage(usage: Mapping[str, Any]) -> Fields:
     return {
         "input_tokens": usage["prompt_tokens"],
         "output_tokens": usage["completion_tokens"],
+        "output_tokens_details": None,
+        "cache_creation": None,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": usage["prompt_tokens_details"]["cached_tokens"],
+        "server_tool_use": None,
         "service_tier": "standard",
+        "inference_geo": None,
         "cost": usage["cost"],
         "is_byok": False,
     }
@@ -261,7 +268,8 @@ def _message_usage(usage: Mapping[str, Any]) -> Fields:
 def _block(segment: _Segment, whole: str) -> Fields:
     if segment.kind == "call":
         given = msgspec.json.decode(whole or "{}")
-        return {"type": "tool_use", "id": segment.id, "name": segment.name, "input": given}
+        call = {"type": "tool_use", "id": segment.id, "name": segment.name, "input": given}
+        return {**call, "caller": {"type": "direct"}}
     if segment.kind == "reasoning":
         return {"type": "thinking", "thinking": whole, "signature": "c2lnbmVk" if whole else ""}
     return {"type": "text", "text": whole, "citations": None}
