@@ -65,6 +65,8 @@ class MessagesParams(CallKeywords, total=False):
     session_id: Id
     trace: OrAnyMapping[Trace]
     user: Id
+    deferred_tools: Mapping[str, Any] | None
+    safeguards: Sequence[Mapping[str, Any]] | None
 
 
 class MessageBlock(KeptStruct):
