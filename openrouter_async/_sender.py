@@ -30,10 +30,12 @@ from ._retry import classify, delay_before_retry, why_too_long
 from ._sealed import SealedText
 from ._stats import ClientStats, stats_of
 from ._transport import Request, Response, StreamedBody, Transport
+from ._turns import is_being_cancelled
 from ._upload import BodyWithFiles
 from ._version import __version__
 from .budget import Reservation
 from .errors import APIStatusError, AuthenticationError, OpenRouterError, ProtocolError
+from .hooks._observation import Hooks, Observation
 
 __all__ = ["JSON_HEADERS", "STREAM_HEADERS", "USER_AGENT", "Sender"]
 
@@ -75,10 +77,12 @@ class Sender:
         limits: Limits,
         transport: Mapping[str, Any],
         allow_insecure_http: bool = False,
+        hooks: Hooks | None = None,
     ) -> None:
         self.key = key
         self.base_url = base_url
         self._allows_insecure_http = allow_insecure_http
+        self._hooks = hooks
         self.timeouts = timeouts
         self.limits = limits
         self.is_closed = False
@@ -108,8 +112,11 @@ class Sender:
         self.refuse_if_closed()
         request = object()
         self._sending.add(request)
+        observation = None
+        if self._hooks is not None:
+            observation = self._hooks.begin(method, path, self.base_url, body)
         try:
-            return await self._send_until_accepted(
+            accepted = await self._send_until_accepted(
                 method,
                 path,
                 accept,
@@ -119,9 +126,17 @@ class Sender:
                 timeouts or self.timeouts,
                 retry or self._retry,
                 reservation,
+                observation,
             )
+        except BaseException as error:
+            if observation is not None:
+                observation.failed(error, is_cancelled=is_being_cancelled())
+            raise
         finally:
             self._sending.discard(request)
+        if observation is not None:
+            observation.answered(accepted)
+        return accepted
 
     async def fetch(self, path: str, query: Mapping[str, str]) -> bytes:
         """Get one JSON document of the API."""
@@ -142,6 +157,7 @@ class Sender:
         timeouts: Timeouts,
         retry: RetryPolicy,
         reservation: Reservation | None,
+        observation: Observation | None,
     ) -> T:
         import asyncio
 
@@ -158,10 +174,16 @@ class Sender:
                     request.max_error_body = self.limits.max_event_size  # it may hold a parse
                 request.on_leaving = reservation.leaves if reservation is not None else None
                 patience = _patience(timeouts, retry, clock() - began)
+                asked_at = clock()
                 permit = await self._limiter.admit(path, body, *patience)
                 sent_at = clock()
+                if observation is not None:
+                    observation.let_through(sent_at - asked_at)
                 response = await self._open_holding(permit, request, timeouts)
                 response.attempt = attempt
+                if observation is not None:
+                    response.observation = observation
+                    observation.opened(response)
                 accepted = await accept(response)
                 response.is_handed_over = True
                 if permit is not None:
@@ -179,6 +201,8 @@ class Sender:
                     raise
                 if reservation is not None:
                     reservation.renew(error)
+                if observation is not None:
+                    observation.retried(error, attempt, delay, is_held_back=is_held_back)
             if not is_held_back:  # else it waits in line with the others
                 await asyncio.sleep(delay)
 
