@@ -481,6 +481,7 @@ def _asked_for(body: bytes | None) -> dict[str, Any]:
 
 
 def _facts_of(answer: object) -> _Facts:
+    answer = getattr(answer, "body", answer)  # some come with their headers
     if isinstance(answer, bytes):
         if not answer[:16].lstrip().startswith(b"{"):
             return _Facts()
