@@ -201,18 +201,17 @@ class _Meters:
 class _Running:
     """A request that is under way."""
 
-    __slots__ = ("_arrivals", "_context", "_is_stream", "_known", "_meters", "span")
+    __slots__ = ("_context", "_every_gap", "_known", "_meters", "span")
 
-    def __init__(self, span: Span, known: _Attributes, meters: _Meters, *, is_stream: bool) -> None:
+    def __init__(self, span: Span, known: _Attributes, meters: _Meters, *, every_gap: bool) -> None:
         self.span = span
         self._known = known
         self._meters = meters
-        self._is_stream = is_stream
+        self._every_gap = every_gap
         self._context: Context = trace.set_span_in_context(span)
-        self._arrivals = meters.between_chunks.record
 
     def arrived(self, seconds: float) -> None:
-        self._arrivals(seconds, self._known, self._context)
+        self._meters.between_chunks.record(seconds, self._known, self._context)
 
     def retried(self, event: RequestRetried) -> None:
         kind = type(event.error).__name__
