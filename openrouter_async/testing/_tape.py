@@ -132,7 +132,7 @@ class Redactor:
         self._secrets = [
             form for word in words for form in dict.fromkeys((word.encode(), _as_json(word)))
         ]
-        self._generations: dict[bytes, bytes] = {}
+        self._generations: dict[bytes, int] = {}
 
     def data(self, data: bytes) -> bytes:
         """Give data of the same length without what is private."""
@@ -190,15 +190,12 @@ class Redactor:
         }
 
     def _generation(self, found: re.Match[bytes]) -> bytes:
-        known = self._generations.get(found[0])
-        if known is None:
-            number = b"%d" % (len(self._generations) + 1)
-            start = found[0][: found.start(1) - found.start()]
-            zeroed = re.sub(rb"[0-9]", b"0", start)
-            known = zeroed + number.rjust(len(found[1]), b"x")[-len(found[1]) :]
-            self._generations[found[0]] = known
-            self._generations[known] = known  # what has been redacted stays as it is
-        return known
+        start = found[0][: found.start(1) - found.start()]
+        zeroed = re.sub(rb"[0-9]", b"0", start)
+        if start == zeroed:
+            return found[0]  # redacted already: a client says again what it was played
+        number = self._generations.setdefault(found[0], len(self._generations) + 1)
+        return zeroed + (b"%d" % number).rjust(len(found[1]), b"x")[-len(found[1]) :]
 
 
 def differences(asked: object, known: object, at: str = "") -> list[str]:
