@@ -44,7 +44,8 @@ async def test_what_is_over_is_not_open(client: OpenRouter, emulator: Emulator) 
         await failed
     async for _ in (left := client.stream("Hi", model=MODEL)):
         break
-    await client.stream("Hi", model=MODEL).start()
+    dropped = await client.stream("Hi", model=MODEL).start()
+    del dropped
     assert_no_open_streams(before)
     assert [stream.ending for stream in (whole, failed, left)] == ["complete", "truncated", "left"]
 
