@@ -263,9 +263,9 @@ BLOCKS = [
     for page in PAGES
     if (ROOT / page).exists()
     for number, block in enumerate(
-        re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+        re.findall(r"```python[^\n]*\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
     )
-    if "openrouter_emulator" in block or "openrouter_client" in block
+    if re.search(r"openrouter_(?:emulator|client)\b", block) and "cassette" not in block
 ]
 
 
