@@ -565,7 +565,8 @@ class EventStream(Generic[T]):
         else:
             response.close()
         if response.observation is not None and state is not _State.FAILED:
-            response.observation.ended(self, is_cancelled=is_being_cancelled())
+            is_cancelled = state is _State.LEFT and is_being_cancelled()
+            response.observation.ended(self, is_cancelled=is_cancelled)
 
     def _begin_loop(self) -> None:
         if self._is_looped:

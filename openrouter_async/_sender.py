@@ -29,7 +29,7 @@ from ._pdf import BodyWithDocuments
 from ._retry import classify, delay_before_retry, why_too_long
 from ._sealed import SealedText
 from ._stats import ClientStats, stats_of
-from ._transport import Request, Response, StreamedBody, Transport
+from ._transport import Request, Response, ResponseClosed, StreamedBody, Transport
 from ._turns import is_being_cancelled
 from ._upload import BodyWithFiles
 from ._version import __version__
@@ -130,7 +130,8 @@ class Sender:
             )
         except BaseException as error:
             if observation is not None:
-                observation.failed(error, is_cancelled=is_being_cancelled())
+                was_left = isinstance(error, ResponseClosed | StopAsyncIteration)
+                observation.failed(error, was_left=was_left, is_cancelled=is_being_cancelled())
             raise
         finally:
             self._sending.discard(request)
@@ -173,8 +174,8 @@ class Sender:
                 if isinstance(body, BodyWithDocuments):
                     request.max_error_body = self.limits.max_event_size  # it may hold a parse
                 request.on_leaving = reservation.leaves if reservation is not None else None
-                patience = _patience(timeouts, retry, clock() - began)
                 asked_at = clock()
+                patience = _patience(timeouts, retry, asked_at - began)
                 permit = await self._limiter.admit(path, body, *patience)
                 sent_at = clock()
                 if observation is not None:

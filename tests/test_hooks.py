@@ -312,6 +312,43 @@ async def test_cancelled(emulator: Emulator, where: str) -> None:
         assert (notes.end.ending, notes.end.is_cancelled) == ("left", True)
 
 
+async def test_closed_while_it_is_opened(emulator: Emulator) -> None:
+    """A stream that another task closes before its headers came ends its request as left."""
+    notes = Notes()
+    emulator.play(chat("Hello").before_head(Stall()))
+    async with client_of(emulator, notes) as client:
+        stream = client.stream("Hi", model=MODEL)
+        task = asyncio.create_task(stream.start())
+        await emulator.wait_for(lambda: emulator.accepted == 1)
+        stream.close()
+        with pytest.raises(RuntimeError, match="closed while"):
+            _ = await task
+    assert (notes.end.ending, notes.end.error) == ("left", None)
+
+
+async def test_what_is_complete_is_not_cancelled(emulator: Emulator) -> None:
+    """A stream that comes to its end in a task that is asked to stop is complete all the same."""
+    notes = Notes()
+    emulator.play(chat("Hello"))
+    async with client_of(emulator, notes) as client:
+        stream = await client.stream("Hi", model=MODEL).start()
+        await asyncio.sleep(0)
+
+        async def stubborn() -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                await stream.collect()
+                raise
+
+        task = asyncio.create_task(stubborn())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert (notes.end.ending, notes.end.is_cancelled) == ("complete", False)
+
+
 async def test_dropped(emulator: Emulator) -> None:
     """A stream that nobody holds any more ends its request; one that was never started has none."""
     notes = Notes()

@@ -139,7 +139,8 @@ class RequestEnded(Event, frozen=True, kw_only=True):
 
     Attributes:
         ending: How it ended; ``complete`` also where the answer was no stream.
-        is_cancelled: Whether it was ``left`` because the task that used it was cancelled.
+        is_cancelled: Whether it was ``left`` because the task that used it was cancelled; also
+            where the stream was closed while that task still waited for its headers.
         error: How it failed, without a traceback; what had arrived is kept only where the hook
             wants content.
         seconds: From `RequestStarted` on, with all waiting and all attempts.

@@ -269,15 +269,15 @@ class Observation:
     ) -> None:
         """A stream is over."""
         timing = msgspec.structs.replace(stream.timing)
-        usage = cast("Usage | None", getattr(stream, "usage", None))
-        timing.tokens_per_second = timing.tokens_per_second or speed_of(timing, usage)
+        facts = _facts_of(stream)
+        timing.tokens_per_second = timing.tokens_per_second or speed_of(timing, facts.usage)
         if timing.first_delta is not None:
             self.first_delta(timing.first_delta)
         self._end(
             stream.ending or "left",
             error,
             is_cancelled=is_cancelled,
-            facts=_facts_of(stream),
+            facts=facts,
             generation_id=_name(getattr(stream, "generation_id", None)),
             timing=timing,
             deltas=stream.deltas,
@@ -285,13 +285,20 @@ class Observation:
             completion=lambda: getattr(stream, "partial", None),
         )
 
-    def failed(self, error: BaseException, *, is_cancelled: bool) -> None:
-        """No answer came, or it failed before a stream could tell of it."""
+    def failed(self, error: BaseException, *, was_left: bool, is_cancelled: bool) -> None:
+        """No answer came, or it failed before a stream could tell of it.
+
+        Args:
+            error: What is raised.
+            was_left: Whether that only says that the stream was closed.
+            is_cancelled: Whether the task is being cancelled.
+        """
         known = error if isinstance(error, OpenRouterError) else None
+        has_failed = isinstance(error, Exception) and not was_left
         self._end(
-            ending_of(error) if isinstance(error, Exception) else "left",
+            ending_of(error) if has_failed else "left",
             known,
-            is_cancelled=is_cancelled,
+            is_cancelled=is_cancelled and not has_failed,
             facts=_Facts(),
             generation_id=known.generation_id if known is not None else None,
             timing=self._timing(),
@@ -413,7 +420,7 @@ class _Body(msgspec.Struct):
     usage: Any = None
 
 
-def ending_of(error: Exception) -> Ending:
+def ending_of(error: BaseException) -> Ending:
     """Give how an answer ended that failed so."""
     if isinstance(error, StreamTruncatedError):
         return "truncated"

@@ -26,6 +26,7 @@ _OWN: Final = frozenset(
     {
         "accept-encoding",
         "connection",
+        "content-encoding",
         "content-length",
         "expect",
         "host",
@@ -62,11 +63,10 @@ class Recorder:
         return f"http://127.0.0.1:{self._port}{self._path}"
 
     async def __aenter__(self) -> Self:
-        # Deadlines are the client's, and a compressed body could not be redacted.
+        # Deadlines are the client's. What comes compressed nevertheless is decompressed, as it
+        # could not be redacted otherwise.
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=None, sock_read=None),
-            auto_decompress=False,
-            trust_env=True,
+            timeout=aiohttp.ClientTimeout(total=None, sock_read=None), trust_env=True
         )
         self._server = web.Server(
             self._handle, handler_cancellation=True, access_log=None, keepalive_timeout=3600.0
@@ -108,7 +108,10 @@ class Recorder:
         asked = redact.asked(
             request.method, path.removeprefix(self._path), query, request.headers, body
         )
-        framing: _Framing = "length" if "Content-Length" in answer.headers else "chunked"
+        # The length is that of the compressed body, where there is one.
+        is_plain = "Content-Encoding" not in answer.headers
+        has_length = is_plain and "Content-Length" in answer.headers
+        framing: _Framing = "length" if has_length else "chunked"
         pieces: list[bytes] = []
         end: Literal["whole", "left", "broken"] = "left"
         response = web.StreamResponse(status=answer.status, reason=answer.reason)
