@@ -228,9 +228,8 @@ class _Running:
         )
 
     def end(self, event: RequestEnded) -> None:
-        known = self._known
         if event.model is not None:
-            known["gen_ai.response.model"] = event.model
+            self._known["gen_ai.response.model"] = event.model
         failure: _Attributes = {}
         if event.error is not None:
             failure["error.type"] = type(event.error).__name__
@@ -241,7 +240,7 @@ class _Running:
         self._measure(event, failure)
         span = self.span
         if span.is_recording():
-            span.set_attributes({**known, **failure, **_answered(event)})
+            span.set_attributes(_answered(event) | failure)
             if event.completion is not None:
                 _set_json(span, "gen_ai.output.messages", _received_messages(event.completion))
             if failure:
@@ -298,6 +297,7 @@ def _answered(event: RequestEnded) -> _Attributes:
     """Give the attributes that are known of a request when it is over."""
     usage, timing, error = event.usage, event.timing, event.error
     found: dict[str, str | bool | int | float | Sequence[str] | None] = {
+        "gen_ai.response.model": event.model,
         "gen_ai.response.id": event.generation_id,
         "gen_ai.response.finish_reasons": list(event.finish_reasons) or None,
         "gen_ai.response.time_to_first_chunk": timing.first_delta,
