@@ -22,7 +22,7 @@ from openrouter_async.testing import (
     completion,
     http_error,
 )
-from openrouter_async.testing._tape import Redactor, Tape
+from openrouter_async.testing._tape import Answered, Redactor, Tape, differences
 from tests.quiet import PNG
 
 MODEL = "openai/gpt-4o-mini"
@@ -321,6 +321,27 @@ def test_redacting_twice_changes_nothing() -> None:
         once
         == b'gen-0000000000-xxxxx1 gen-img-00000-xxxxx2 Bearer ********** user_xxxxxxxxxx "****"'
     )
+
+
+def test_differences_are_named() -> None:
+    """Where two requests differ is said by path, down to the list that has another length."""
+    asked: dict[str, Any] = {"a": [1, {"b": 2}], "c": [1], "d": 0, "e": [1]}
+    known: dict[str, Any] = {"a": [1, {"b": 3}], "c": [1, 2], "d": 0, "f": 1, "e": {}}
+    assert differences(asked, known) == [
+        "a[1].b differs",
+        "c has 1 items, not 2",
+        "e differs",
+        "f is missing",
+    ]
+    assert differences(known, known) == []
+
+
+def test_a_piece_that_is_broken(tmp_path: Path) -> None:
+    """A recording that somebody has edited into nonsense says so."""
+    piece: dict[str, str] = {"base64": "no base64"}
+    answered = Answered(status=200, pieces=["a", piece])
+    with pytest.raises(ValueError, match="neither text nor base64"):
+        _ = answered.body
 
 
 def test_a_tape_is_read_as_it_was_written(tmp_path: Path) -> None:

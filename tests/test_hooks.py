@@ -7,6 +7,7 @@ import copy
 import gc
 import pickle
 from collections.abc import Set
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,6 +35,7 @@ from openrouter_async.hooks import (
 )
 from openrouter_async.testing import (
     Emulator,
+    Pause,
     Reply,
     Reset,
     Send,
@@ -136,7 +138,7 @@ async def test_any_other_endpoint(emulator: Emulator) -> None:
     """A request whose answer is anything is told as well, with whatever usage its body tells."""
     notes = Notes()
     said = {"id": "x", "model": "m", "usage": {"input_tokens": 3, "output_tokens": 4, "cost": 0.5}}
-    body = msgspec.json.encode(said)
+    body = b" " * 100 + msgspec.json.encode(said)  # blanks that kept the connection alive
     emulator.play(Reply(headers=(("Content-Type", "application/json"),), steps=(Send(body),)))
     async with client_of(emulator, notes) as client:
         await client.request("POST", "/responses", json={"model": MODEL, "input": "x"})
@@ -404,6 +406,42 @@ async def test_arrivals_are_told_to_who_wants_them(emulator: Emulator) -> None:
     assert end is not None
     assert sum(arrivals) <= end
     assert max(arrivals) >= stream.timing.longest_gap
+
+
+async def test_comments_are_no_arrival(emulator: Emulator) -> None:
+    """The wait for data goes on over a comment that keeps the connection alive."""
+    notes = Notes({"arrivals"})
+    between = (Pause(0.05), Send(b": OPENROUTER PROCESSING\n\n"), Pause(0.05))
+    reply = chat("a", "b").after(1, *between)
+    emulator.play(reply)
+    async with client_of(emulator, notes) as client:
+        await client.complete("Hi", model=MODEL)
+    longest = max(event.seconds for event in notes.of(DataArrived))
+    assert longest >= 0.09
+    assert len(notes.of(DataArrived)) < reply.events
+
+
+async def test_bodies_that_tell_nothing(emulator: Emulator, tmp_path: Path) -> None:
+    """A form, sound, and JSON of another shape are told like any request, without what they lack."""
+    notes = Notes({"content"})
+    (tmp_path / "a.wav").write_bytes(b"RIFF\x24\x00\x00\x00WAVEfmt ")
+    odd = msgspec.json.encode({"id": 1, "model": ["m"], "usage": {"prompt_tokens": "many"}})
+    broken = b'{"id": '
+    for body in (odd, broken):
+        emulator.play(Reply(headers=(("Content-Type", "application/json"),), steps=(Send(body),)))
+    async with client_of(emulator, notes) as client:
+        for _ in range(2):
+            await client.request("POST", "/odd", json=["no object"], type=bytes)
+        await client.audio.speech("Hi", model="openai/gpt-4o-mini-tts", voice="alloy")
+        await client.audio.transcribe(
+            tmp_path / "a.wav", model="openai/whisper-1", format="wav", form="multipart"
+        )
+    starts, ends = notes.of(RequestStarted), notes.of(RequestEnded)
+    assert [start.model for start in starts] == [None, None, "openai/gpt-4o-mini-tts", None]
+    assert [end.ending for end in ends] == ["complete"] * 4
+    assert [end.usage for end in ends[:3]] == [None] * 3
+    assert [(end.model, end.generation_id) for end in ends[:2]] == [(None, None)] * 2
+    assert ends[2].generation_id is not None
 
 
 async def test_no_content_unless_asked_for(emulator: Emulator) -> None:

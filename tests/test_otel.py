@@ -308,6 +308,36 @@ async def test_the_kind_of_output(kit: Kit, emulator: Emulator) -> None:
     assert kit.attributes["gen_ai.output.type"] == "image"
 
 
+async def test_settings_of_a_request(kit: Kit, emulator: Emulator) -> None:
+    """How many answers are asked for is told where it is not one, and sound as such."""
+    emulator.play(chat("Hello"))
+    asked = {"model": MODEL, "messages": [], "n": 3, "modalities": ["text", "audio"]}
+    await kit.client.request("POST", "/chat/completions", json=asked, type=bytes)
+    assert kit.attributes["gen_ai.request.choice.count"] == 3
+    assert kit.attributes["gen_ai.output.type"] == "speech"
+
+
+async def test_a_bug_on_the_way(kit: Kit) -> None:
+    """An exception that is none of the client's ends the span as an error of no known kind."""
+    with pytest.raises(FileNotFoundError):
+        await kit.client.audio.transcribe("missing.wav", model="openai/whisper-1")
+    assert kit.attributes["error.type"] == "_OTHER"
+    assert kit.span.status.status_code is StatusCode.ERROR
+
+
+@with_content
+async def test_content_of_other_endpoints(kit: Kit, emulator: Emulator) -> None:
+    """A prompt that is plain text is one message; what is no request of that kind has none."""
+    emulator.always(Reply(headers=(("Content-Type", "application/json"),), steps=(Send(b"{}"),)))
+    await kit.client.request("POST", "/responses", json={"model": "m", "input": PROMPT})
+    assert json.loads(kit.attributes["gen_ai.input.messages"]) == [
+        {"role": "user", "parts": [{"type": "text", "content": PROMPT}]}
+    ]
+    kit.exporter.clear()
+    await kit.client.request("POST", "/embeddings", json=["no object"])
+    assert "gen_ai.input.messages" not in kit.attributes
+
+
 @with_content
 async def test_content_where_it_is_asked_for(kit: Kit, emulator: Emulator) -> None:
     """Prompts and answers are told in the form of the conventions, and files by their size."""

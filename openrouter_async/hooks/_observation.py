@@ -25,7 +25,7 @@ from ..errors import (
     StreamBrokenError,
     StreamTruncatedError,
 )
-from ..types import ChatCompletion, Ending, Timing, Usage
+from ..types import ChatCompletion, Ending, Timing
 from ._events import (
     AnswerStarted,
     DataArrived,
@@ -37,6 +37,7 @@ from ._events import (
     RequestRetried,
     RequestStarted,
 )
+from ._facts import Facts, asked_for, facts_of, name_or_none, reasons_of
 
 __all__ = ["Hooks", "Observation", "ending_of"]
 
@@ -45,23 +46,6 @@ _HELD: Final = 1e-3
 """Seconds; who was let through at once took less."""
 
 _WANTS: Final = frozenset({"arrivals", "content"})
-_SETTINGS: Final = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "max_tokens",
-    "max_completion_tokens",
-    "frequency_penalty",
-    "presence_penalty",
-    "seed",
-    "n",
-    "modalities",
-    "session_id",
-)
-_AskedFor: Final = msgspec.defstruct(
-    "AskedFor",
-    [(name, Any, msgspec.UNSET) for name in ("model", "stream", "response_format", *_SETTINGS)],
-)
 
 
 class Hooks:
@@ -187,7 +171,7 @@ class Observation:
     def started(self, method: str, path: str, base_url: str, body: bytes | None) -> None:
         """A request was made."""
         parts = urlsplit(base_url)
-        asked = _asked_for(body)
+        asked = asked_for(body)
         stream = asked.pop("stream", None)
         model = asked.pop("model", None)
         event = RequestStarted(
@@ -269,7 +253,7 @@ class Observation:
     ) -> None:
         """A stream is over."""
         timing = msgspec.structs.replace(stream.timing)
-        facts = _facts_of(stream)
+        facts = facts_of(stream)
         timing.tokens_per_second = timing.tokens_per_second or speed_of(timing, facts.usage)
         if timing.first_delta is not None:
             self.first_delta(timing.first_delta)
@@ -278,7 +262,7 @@ class Observation:
             error,
             is_cancelled=is_cancelled,
             facts=facts,
-            generation_id=_name(getattr(stream, "generation_id", None)),
+            generation_id=name_or_none(getattr(stream, "generation_id", None)),
             timing=timing,
             deltas=stream.deltas,
             finish_reasons=tuple(getattr(stream, "finish_reasons", ())),
@@ -299,7 +283,7 @@ class Observation:
             ending_of(error) if has_failed else "left",
             known,
             is_cancelled=is_cancelled and not has_failed,
-            facts=_Facts(),
+            facts=Facts(),
             generation_id=known.generation_id if known is not None else None,
             timing=self._timing(),
         )
@@ -308,9 +292,9 @@ class Observation:
         """An answer was accepted; where no stream reads it, that is the end."""
         if self._is_followed:
             return
-        facts = _facts_of(result)
+        facts = facts_of(result)
         opened = self._opened
-        is_chat = isinstance(result, ChatCompletion)
+        chat = result if isinstance(result, ChatCompletion) else None
         self._end(
             "complete",
             None,
@@ -318,8 +302,8 @@ class Observation:
             facts=facts,
             generation_id=(opened.headers.get("x-generation-id") if opened else None) or facts.id,
             timing=self._timing(),
-            finish_reasons=_reasons_of(result) if is_chat else (),
-            completion=lambda: result if isinstance(result, ChatCompletion) else None,
+            finish_reasons=reasons_of(chat) if chat is not None else (),
+            completion=lambda: chat,
         )
 
     def _timing(self) -> Timing:
@@ -336,7 +320,7 @@ class Observation:
         error: OpenRouterError | None,
         *,
         is_cancelled: bool,
-        facts: _Facts,
+        facts: Facts,
         generation_id: str | None,
         timing: Timing,
         deltas: int = 0,
@@ -404,22 +388,6 @@ class _Watched:
         return getattr(self._answer, name)
 
 
-class _Facts(msgspec.Struct, frozen=True):
-    """What an answer says of itself besides its content."""
-
-    id: str | None = None
-    model: str | None = None
-    provider: str | None = None
-    usage: Usage | None = None
-
-
-class _Body(msgspec.Struct):
-    id: Any = None
-    model: Any = None
-    provider: Any = None
-    usage: Any = None
-
-
 def ending_of(error: BaseException) -> Ending:
     """Give how an answer ended that failed so."""
     if isinstance(error, StreamTruncatedError):
@@ -466,61 +434,3 @@ def _bare(error: OpenRouterError) -> OpenRouterError:
     if isinstance(bare, ModerationError):
         bare.flagged_input = None
     return bare
-
-
-def _asked_for(body: bytes | None) -> dict[str, Any]:
-    if not body:
-        return {}
-    try:
-        asked = msgspec.json.decode(body, type=_AskedFor)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    found = {
-        name: value
-        for name, value in msgspec.structs.asdict(asked).items()
-        if value is not msgspec.UNSET and value is not None
-    }
-    form = found.pop("response_format", None)
-    if isinstance(form, dict):
-        # Which form, never the schema: its names and descriptions are a part of the prompt.
-        found["response_format"] = cast("dict[str, Any]", form).get("type")
-    return found
-
-
-def _facts_of(answer: object) -> _Facts:
-    answer = getattr(answer, "body", answer)  # some come with their headers
-    if isinstance(answer, bytes):
-        if not answer[:16].lstrip().startswith(b"{"):
-            return _Facts()
-        try:
-            answer = msgspec.json.decode(answer, type=_Body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _Facts()
-    return _Facts(
-        id=_name(getattr(answer, "id", None)),
-        model=_name(getattr(answer, "model", None)),
-        provider=_name(getattr(answer, "provider", None)),
-        usage=_usage_in(getattr(answer, "usage", None)),
-    )
-
-
-def _usage_in(said: object) -> Usage | None:
-    """Give the counts of whichever endpoint; some speak of input and output tokens."""
-    if said is None or isinstance(said, Usage):
-        return said
-    try:
-        counts = msgspec.to_builtins(said)
-        counts.setdefault("prompt_tokens", counts.get("input_tokens") or 0)
-        counts.setdefault("completion_tokens", counts.get("output_tokens") or 0)
-        return msgspec.convert(counts, Usage, strict=False)
-    except (AttributeError, TypeError, msgspec.ValidationError):
-        return None
-
-
-def _reasons_of(completion: object) -> tuple[str, ...]:
-    choices = cast("ChatCompletion", completion).choices
-    return tuple(choice.finish_reason for choice in choices if choice.finish_reason is not None)
-
-
-def _name(value: object) -> str | None:
-    return value if isinstance(value, str) else None
