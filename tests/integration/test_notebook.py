@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from openrouter_async.testing import Emulator
+from openrouter_async.testing import Emulator, chat
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-or-v1-test-key"
@@ -160,3 +160,34 @@ def test_the_example_runs(
         assert "image/png" in shown(drawn)
         assert shown(rhymes)["text/plain"].count("A word that rhymes with") >= 3
         assert server.accepted == 6
+
+
+def test_stopping_a_cell_stops_the_answer(server: Emulator, tmp_path: Path) -> None:
+    """The button that interrupts a cell closes its stream at the server, and the next cell works."""
+    # It goes on for minutes, and each word wakes the kernel's loop: where another thread of the
+    # kernel is given the signal, the loop hears of it only when it wakes.
+    server.play(chat(*["word "] * 5_000, delay=0.05))
+    read = (
+        "from openrouter_async import OpenRouter\nclient = OpenRouter()\n"
+        "async for piece in client.stream('Hi', model='openai/gpt-4o-mini').text():\n"
+        "    print(piece)\n"
+    )
+    manager, client = needed("jupyter_client.manager").start_new_kernel(
+        kernel_name="python3", cwd=str(tmp_path)
+    )
+    try:
+        client.execute(read)
+        while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+            pass
+        manager.interrupt_kernel()
+        server.block_until(lambda: server.disconnects == 1, timeout=60)
+        stopped = client.get_shell_msg(timeout=60)["content"]
+        assert stopped["status"] == "error"
+        assert stopped["ename"] in ("CancelledError", "KeyboardInterrupt")
+        after = client.execute_interactive(
+            "(await client.complete('Hi', model='openai/gpt-4o-mini')).text", timeout=60
+        )
+        assert after["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
