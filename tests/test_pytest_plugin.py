@@ -139,6 +139,30 @@ def test_client_in_several_loops(openrouter_client):
     assert "4 passed" in printed
 
 
+def test_with_the_plugin_of_anyio(run: Run) -> None:
+    """The fixtures are no coroutines, so that whichever plugin runs coroutines can use them."""
+    run.write(
+        "test_anyio.py",
+        """
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+async def test_it(openrouter_client, openrouter_no_open_streams):
+    async for piece in openrouter_client.stream("Hi", model="openai/gpt-4o-mini").text():
+        assert piece
+        break
+""",
+    )
+    assert "1 passed" in run("-p", "anyio.pytest_plugin", "-o", "asyncio_mode=strict")
+
+
 def test_open_streams_fail_the_test(run: Run) -> None:
     """A test that leaves a stream open fails for that; one that drops or closes its streams does not."""
     run.write(
