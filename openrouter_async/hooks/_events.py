@@ -154,7 +154,7 @@ class RequestEnded(Event, frozen=True, kw_only=True):
         finish_reasons: Why each choice ended, in order.
         deltas: How many deltas of a stream said something.
         timing: When things happened in the attempt that was answered, in seconds.
-        completion: What came of the answer; None unless the hook wants content.
+        completion: What came of a chat's answer; None unless the hook wants content.
     """
 
     ending: Ending

@@ -266,7 +266,7 @@ class Observation:
             timing=timing,
             deltas=stream.deltas,
             finish_reasons=tuple(getattr(stream, "finish_reasons", ())),
-            completion=lambda: getattr(stream, "partial", None),
+            completion=lambda: _chat_or_none(getattr(stream, "partial", None)),
         )
 
     def failed(self, error: BaseException, *, was_left: bool, is_cancelled: bool) -> None:
@@ -294,7 +294,7 @@ class Observation:
             return
         facts = facts_of(result)
         opened = self._opened
-        chat = result if isinstance(result, ChatCompletion) else None
+        chat = _chat_or_none(result)
         self._end(
             "complete",
             None,
@@ -386,6 +386,11 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._answer, name)
+
+
+def _chat_or_none(answer: object) -> ChatCompletion | None:
+    # Other endpoints have answers of other types.
+    return answer if isinstance(answer, ChatCompletion) else None
 
 
 def ending_of(error: BaseException) -> Ending:

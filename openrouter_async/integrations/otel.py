@@ -237,16 +237,21 @@ class _Running:
             failure["error.type"] = "cancelled"
         elif event.ending == "error":
             failure["error.type"] = "_OTHER"
-        self._measure(event, failure)
+        try:
+            self._measure(event, failure)
+            if self.span.is_recording():
+                self._tell(event, failure)
+        finally:
+            self.span.end()
+
+    def _tell(self, event: RequestEnded, failure: _Attributes) -> None:
         span = self.span
-        if span.is_recording():
-            span.set_attributes(_answered(event) | failure)
-            if event.completion is not None:
-                _set_json(span, "gen_ai.output.messages", _received_messages(event.completion))
-            if failure:
-                about = str(event.error) if event.error is not None else str(failure["error.type"])
-                span.set_status(Status(StatusCode.ERROR, about))
-        span.end()
+        span.set_attributes(_answered(event) | failure)
+        if event.completion is not None:
+            _set_json(span, "gen_ai.output.messages", _received_messages(event.completion))
+        if failure:
+            about = str(event.error) if event.error is not None else str(failure["error.type"])
+            span.set_status(Status(StatusCode.ERROR, about))
 
     def _measure(self, event: RequestEnded, failure: _Attributes) -> None:
         known, meters, context = self._known, self._meters, self._context
