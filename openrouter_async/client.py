@@ -33,8 +33,10 @@ from ._config import (
     from_environment,
     key_from,
 )
+from ._endpoints import Endpoints
 from ._image_result import ImageResult
 from ._pdf import DocumentLike, about
+from ._price_list import PriceList
 from ._sealed import SealedBytes
 from ._sender import JSON_HEADERS, Sender
 from ._stats import ClientStats
@@ -49,12 +51,8 @@ from .errors import (
 from .hooks import Hook
 from .hooks._observation import Hooks
 from .image_stream import ImageStream, drawing_params
+from .resources import chat
 from .resources._references import Reference, drawing_messages
-from .resources.audio import Audio
-from .resources.generations import Generations
-from .resources.images import Images
-from .resources.models import Models
-from .resources.videos import Videos
 from .stream import ChatStream
 from .types import ChatCompletion, MessageParam
 
@@ -74,7 +72,7 @@ __all__ = ["OpenRouter"]
 T = TypeVar("T")
 
 
-class OpenRouter:
+class OpenRouter(Endpoints):
     """The client.
 
     Args:
@@ -90,7 +88,7 @@ class OpenRouter:
         timeouts: How long to wait for what.
         retry: When a request is sent again.
         limits: How much of what the client may hold.
-        budget: What all its chat requests together may cost.
+        budget: What all its requests for text and vectors together may cost.
         hooks: Functions that are called with what happens to requests, for metrics, traces and
             logs; see `openrouter_async.hooks`.
         documents: Where the parses of documents are remembered: a folder, a mapping of your own
@@ -139,6 +137,8 @@ class OpenRouter:
         if budget is not None:
             check_type("budget", budget, Budget)
         self._model = model
+        self._budget = budget
+        self._prices = PriceList()
         self._sender = Sender(
             key_from(api_key),
             checked_base_url(
@@ -160,11 +160,13 @@ class OpenRouter:
             model=model,
             retry=retry,
             budget=budget,
+            prices=self._prices,
             documents=DocumentStore.of(documents),
         )
 
     # Chat.
 
+    @chat.CREATE
     def stream(
         self,
         messages: str | Sequence[MessageParam],
@@ -244,6 +246,7 @@ class OpenRouter:
         strict: bool = True,
         **params: Unpack[CallParams],
     ) -> Coroutine[Any, Any, ParsedCompletion[Any]]: ...
+    @chat.CREATE
     def complete(
         self,
         messages: str | Sequence[MessageParam],
@@ -460,11 +463,6 @@ class OpenRouter:
             **params,
         ).collect()
 
-    @property
-    def images(self) -> Images:
-        """The endpoint made for drawing, and the models behind it."""
-        return Images(self._sender, self._sender.fetch, self._model)
-
     @overload
     def map(
         self,
@@ -646,26 +644,6 @@ class OpenRouter:
             ),
             secret=self._sender.key,
         )
-
-    @property
-    def models(self) -> Models:
-        """The models that the API offers."""
-        return Models(self._sender.fetch)
-
-    @property
-    def audio(self) -> Audio:
-        """Speech from text, and text from speech."""
-        return Audio(self._sender)
-
-    @property
-    def videos(self) -> Videos:
-        """Videos, and the jobs that make them."""
-        return Videos(self._sender)
-
-    @property
-    def generations(self) -> Generations:
-        """The records of what was generated, with what it cost."""
-        return Generations(self._sender.fetch)
 
     # Any endpoint.
 

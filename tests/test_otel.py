@@ -175,8 +175,12 @@ async def test_the_metrics_of_a_stream(kit: Kit, emulator: Emulator) -> None:
 @with_gaps
 async def test_every_gap(kit: Kit, emulator: Emulator) -> None:
     """Each arrival is measured where that is asked for."""
-    emulator.play(chat("a", "b", "c", "d", delay=0.03))
+    emulator.play(chat("a", "b", "c").hold_after(1).hold_after(2))
     stream = kit.client.stream(PROMPT, model=MODEL)
+    await anext(stream)
+    for _ in range(2):
+        emulator.release()
+        await anext(stream)
     await stream
     between: HistogramDataPoint = kit.point("gen_ai.client.operation.time_per_output_chunk")
     assert between.count >= 2

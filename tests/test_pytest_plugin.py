@@ -130,7 +130,7 @@ async def test_client(openrouter_client, openrouter_emulator):
 
 def test_client_in_several_loops(openrouter_client):
     for _ in range(2):
-        asyncio.run(openrouter_client.models.list())
+        asyncio.run(openrouter_client.complete("Hi", model="openai/gpt-4o-mini"))
 """,
     )
     printed = run(
