@@ -153,6 +153,24 @@ async def test_any_other_endpoint(emulator: Emulator) -> None:
     assert (notes.end.ending, notes.end.usage, notes.end.status) == ("complete", None, 200)
 
 
+@pytest.mark.parametrize("api", ["responses", "messages", "completions"])
+async def test_streams_of_the_other_dialects(emulator: Emulator, api: str) -> None:
+    """A stream of another endpoint ends with its model and its usage too."""
+    notes = Notes({"content"})
+    async with client_of(emulator, notes) as client:
+        more = {"max_tokens": 9} if api == "messages" else {}
+        await getattr(client, api).stream("Hi", model=MODEL, **more)
+    assert notes.start.path == f"/{api}"
+    assert notes.start.is_stream
+    end = notes.end
+    assert (end.ending, end.model, end.completion) == ("complete", MODEL, None)
+    assert end.usage is not None
+    assert end.usage.prompt_tokens > 0
+    assert end.usage.completion_tokens > 0
+    assert end.cost is not None
+    assert end.deltas > 0
+
+
 async def test_a_retry(emulator: Emulator) -> None:
     """A refused attempt is told with its error and the wait; the next one is of the same call."""
     notes = Notes()
