@@ -23,6 +23,7 @@ from openrouter_async import (
     Timeouts,
     tool,
 )
+from openrouter_async._transport import Response
 from openrouter_async.errors import ModerationError, RateLimitError
 from openrouter_async.hooks import (
     AnswerStarted,
@@ -410,6 +411,20 @@ async def test_a_race(emulator: Emulator) -> None:
     assert ended[ends["b"]].usage == completion.usage
     assert {event.call for event in notes.of(DataArrived)} == {ends["b"]}
     assert len(notes.of(FirstDelta)) == 1
+
+
+@pytest.mark.parametrize("hooks", [[], [Notes()]], ids=["no hooks", "a hook"])
+async def test_nothing_stands_in_the_way_of_a_chunk(emulator: Emulator, hooks: list[Notes]) -> None:
+    """A stream reads its socket as directly with a hook as without, unless arrivals are wanted."""
+    emulator.always(chat("Hello", " there").hold_after(1))
+    async with client_of(emulator, *hooks) as client:
+        stream = await client.stream("Hi", model=MODEL).start()
+        assert type(stream._response) is Response
+        assert (stream._response.observation is None) is (not hooks)
+        stream.close()
+    async with client_of(emulator, Notes({"arrivals"})) as client:
+        stream = await client.stream("Hi", model=MODEL).start()
+        assert type(stream._response) is not Response
 
 
 async def read_on(stream: ChatStream, emulator: Emulator, gates: int = 1) -> None:
