@@ -248,7 +248,11 @@ def test_structs_and_mappings_send_the_same_bytes() -> None:
 
     assert body({**BODY, **STRUCTS}) == body(BODY)
     turned = json.loads(json.dumps(BODY), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
-    for free in ("response_format", "image_config"):  # the order of free keys is the user's
+    for free in (
+        "response_format",
+        "image_config",
+        "deferred_tools",
+    ):  # the order of free keys is the user's
         turned[free] = BODY[free]
     assert body(turned) == body(BODY)
 
