@@ -76,7 +76,7 @@ LEVELS = {
     "tools": 9,
     "batch": 9,
     "testing": 9,
-    "integrations": 9,
+    "integrations": 10,
     "cli": 10,
 }
 
@@ -84,8 +84,18 @@ LEVELS = {
 # above the client: what lies above it may use those public names.
 FACE_LEVEL = 8
 
-# Files of these folders make up one thing and know each other; the integrations do not.
-TOGETHER = {"_transport", "types", "resources", "testing", "tools", "batch", "cli"}
+# Files of these folders make up one thing and know each other; of the integrations those for the
+# web do, where FastAPI stands on ASGI.
+TOGETHER = {
+    "_transport",
+    "types",
+    "resources",
+    "testing",
+    "tools",
+    "batch",
+    "cli",
+    "integrations",
+}
 
 # `client.map(...)` and the like hand out an object of a higher level. The class is imported where
 # it is made, inside the method (or under TYPE_CHECKING), never when the client module is imported.
