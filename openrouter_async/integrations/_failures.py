@@ -8,6 +8,7 @@ service, its network or its configuration is put in words of our own.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -42,6 +43,9 @@ _WORDS: Final[tuple[tuple[type[OpenRouterError], str], ...]] = (
     (OutputError, "The model's answer does not have the form that was asked for."),
     (ProtocolError, "The model's answer cannot be read."),
 )
+_FACTS: Final = re.compile(
+    r" \[\d{3}\b[^\[\]]*\]$"
+)  # for who reads a log: the status, the provider
 _DEFAULT: Final = "The model could not answer."
 
 # Where the error names no status of its own.
@@ -69,8 +73,8 @@ def error_words(error: OpenRouterError) -> str:
     tells = isinstance(error, APIStatusError) and not isinstance(
         error, AuthenticationError | PaymentRequiredError
     )
-    if tells and str(error):
-        return redact(str(error))
+    if tells and (said := _FACTS.sub("", str(error))):
+        return redact(said)
     return next((words for kind, words in _WORDS if isinstance(error, kind)), _DEFAULT)
 
 

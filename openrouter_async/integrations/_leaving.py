@@ -7,14 +7,14 @@ so that no task and no unseen exception is left behind.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias, TypeVar
 
 from ._serving import Message, Receive, Scope, Send, until_gone
 
 __all__ = ["App", "ClientDisconnectedError", "ReadAhead", "call_while_there", "run_while_there"]
 
-App: TypeAlias = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
+App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 T = TypeVar("T")
 
@@ -44,7 +44,11 @@ async def run_while_there(receive: Receive, work: Awaitable[T]) -> T:
 async def call_while_there(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Run an ASGI application until it has answered or its client has left."""
     ahead = ReadAhead(receive)
-    running = asyncio.ensure_future(app(scope, ahead.receive, send))
+
+    async def answering() -> None:
+        await app(scope, ahead.receive, send)
+
+    running = asyncio.ensure_future(answering())
     if await _ended_first(running, asyncio.ensure_future(ahead.until_gone())):
         running.result()
 

@@ -160,11 +160,11 @@ def _output(part: Mapping[str, Any]) -> str:
     return str(part.get("errorText") or "The call was not approved.")
 
 
-def _details(part: Mapping[str, Any]) -> list[Any]:
+def _details(part: Mapping[str, Any]) -> list[object]:
     """Give the reasoning details that `UIMessageEncoder` has put onto a part."""
     for name in ("providerMetadata", "callProviderMetadata"):
         ours = _mapping(_mapping(part.get(name)).get("openrouter"))
-        found: Any = ours.get("reasoning_details")
+        found: object = ours.get("reasoning_details")
         if isinstance(found, list) and found:
-            return cast("list[Any]", found)
+            return cast("list[object]", found)
     return []

@@ -38,6 +38,7 @@ class UIMessageEncoder:
         "_completion",
         "_images",
         "_is_in_step",
+        "_is_split",
         "_named",
         "_open",
         "_parts",
@@ -49,6 +50,7 @@ class UIMessageEncoder:
     def __init__(self) -> None:
         self._open: tuple[str, bytes, bytes] | None = None  # kind, id, what its deltas begin with
         self._parts = 0
+        self._is_split = False  # an image came: text that follows it is a part of its own
         self._is_in_step = False
         self._turn = 0
         self._progress: Progress | None = None  # for streams that do not follow their calls
@@ -126,16 +128,17 @@ class UIMessageEncoder:
             mark = hash(image.url)
             if mark not in self._images:
                 self._images.add(mark)
-                frames += self._close_part()
                 frames += _frame({"type": "file", "mediaType": image.media_type, "url": image.url})
+                self._is_split = True
         if chunk.choices and chunk.choices[0].delta.annotations:
             frames += self._cite(chunk)
         return frames
 
     def _delta(self, kind: str, text: str) -> bytes:
         frames = b""
-        if self._open is None or self._open[0] != kind:
+        if self._open is None or self._open[0] != kind or self._is_split:
             frames = self._close_part()
+            self._is_split = False
             self._parts += 1
             id = b'"%d"' % self._parts
             start = b'data: {"type":"%b-delta","id":%b,"delta":' % (kind.encode(), id)

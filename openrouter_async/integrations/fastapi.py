@@ -41,7 +41,9 @@ from .asgi import (
 __all__ = [
     "CancelOnDisconnect",
     "Client",
+    "ProtocolName",
     "RelayResponse",
+    "Source",
     "UIMessages",
     "cancel_on_disconnect",
     "error_response",
@@ -65,9 +67,11 @@ class RelayResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, source: Relay, *, background: BackgroundTask | None = None) -> None:
+    def __init__(
+        self, source: Relay, status_code: int = 200, *, background: BackgroundTask | None = None
+    ) -> None:
         self._relay = source
-        self.status_code = 200
+        self.status_code = status_code
         self.background = background
         self.raw_headers: list[tuple[bytes, bytes]] = []
 
@@ -114,9 +118,7 @@ def relay(
         headers_within=headers_within,
         describe=describe,
     )
-    response = RelayResponse(source, background=background)
-    response.status_code = status
-    return response
+    return RelayResponse(source, status, background=background)
 
 
 def get_client(connection: HTTPConnection) -> OpenRouter:
