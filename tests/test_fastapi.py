@@ -232,6 +232,7 @@ async def test_the_body_of_a_page_is_checked(emulator: Emulator) -> None:
     async def endpoint(sent: Sent, client: Client) -> RelayResponse:
         return relay(client.stream(sent.messages), protocol="ai-sdk")
 
+    emulator.play(chat("Hello"))
     async with served(app) as port:
         page = {"role": "user", "parts": [{"type": "text", "text": "Hi"}]}
         assert (await get(port, body={"id": "x", "messages": [page]})).status == 200
