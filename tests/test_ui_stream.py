@@ -145,8 +145,8 @@ def test_messages_of_the_ai_sdk() -> None:
         {
             "role": "user",
             "parts": [
-                {"type": "text", "text": "Look"},
                 {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,AA=="},
+                {"type": "text", "text": "Look"},
                 {
                     "type": "file",
                     "mediaType": "application/pdf",

@@ -80,12 +80,12 @@ def _text(parts: list[dict[str, Any]]) -> str:
 def _content(parts: list[dict[str, Any]], place: str) -> str | list[dict[str, Any]]:
     if all(part["type"] != "file" for part in parts):
         return _text(parts)
-    content: list[dict[str, Any]] = []
-    for part in parts:
-        if part["type"] == "text":
-            content.append({"type": "text", "text": str(part.get("text") or "")})
-        elif part["type"] == "file":
-            content.append(_file(part, place))
+    # The SDK puts files first, where some models overlook the text behind them.
+    texts = [part for part in parts if part["type"] == "text"]
+    content: list[dict[str, Any]] = [
+        {"type": "text", "text": str(part.get("text") or "")} for part in texts
+    ]
+    content += (_file(part, place) for part in parts if part["type"] == "file")
     return content
 
 
