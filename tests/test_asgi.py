@@ -247,16 +247,49 @@ async def test_a_failure_after_five_tokens_keeps_the_five(
         assert parts[-1]["errorText"] == words
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["in one read", "in reads of their own"])
 @pytest.mark.parametrize("done", [True, False])
-async def test_an_error_event_passes_with_a_terminator(
-    client: OpenRouter, emulator: Emulator, done: bool
+async def test_an_error_event_is_told_once_with_a_terminator(
+    client: OpenRouter, emulator: Emulator, done: bool, together: bool
 ) -> None:
-    """OpenRouter's own error chunk is passed on once, and ``[DONE]`` follows exactly once."""
-    emulator.play(chat(*FIVE).error_after(5, error_chunk(502, "Provider fell over"), done=done))
+    """OpenRouter's error chunk ends the answer: five tokens, its words, and ``[DONE]`` once."""
+    metadata = {"error_type": "provider_unavailable", "raw": "internal: host 10.0.0.7"}
+    error = error_chunk(502, "Provider fell over", metadata=metadata)
+    reply = chat(*FIVE).error_after(5, error, done=done)
+    emulator.play(reply.split(10**6) if together else reply.each(0.01))
     async with serving(lambda: relay(client.stream("Hi", model="m"))) as port:
         body = (await get(port)).body
-    assert body.count(b"Provider fell over") == 1
+    assert all(body.count(f'"{word}"'.encode()) == 1 for word in FIVE)
+    assert body.count(b'error":{') == 1
+    assert b"Provider fell over" in body
+    assert b"10.0.0.7" not in body
+    assert b'"type":"provider_unavailable"' in body
     assert body.count(b"[DONE]") == 1
+    assert body.endswith(DONE)
+
+
+async def test_what_only_looks_like_an_error_passes(client: OpenRouter, emulator: Emulator) -> None:
+    """A field that is null, and text that speaks of errors, are no reason to touch a byte."""
+    chunk = {
+        "error": None,
+        "choices": [{"index": 0, "delta": {"content": '{"error": "sk-abcdefgh"}'}}],
+    }
+    reply = chat(*FIVE)
+    whole = encode_event(msgspec.json.encode(chunk)) + reply.body
+    emulator.play(Reply(steps=(Send(whole),)))
+    async with serving(lambda: relay(client.stream("Hi", model="m"))) as port:
+        assert (await get(port)).body == whole
+
+
+async def test_an_event_that_is_named_error_is_one(client: OpenRouter, emulator: Emulator) -> None:
+    """Servers of the dialect name the event instead; the reader sees one form of it."""
+    first = chat(*FIVE).end_after(5).body
+    named = encode_event(b'{"message": "Out of memory"}', event="error")
+    emulator.play(Reply(steps=(Send(first + named),)))
+    async with serving(lambda: relay(client.stream("Hi", model="m"))) as port:
+        body = (await get(port)).body
+    assert body.startswith(first)
+    assert b'"message":"Out of memory"' in body.removeprefix(first)
     assert body.endswith(DONE)
 
 
@@ -275,16 +308,6 @@ async def test_no_message_of_the_upstream_shows_the_key(
     assert b"are bad" in answer.body
     assert KEY.encode() not in answer.body
     assert b"sk-proj-" not in answer.body
-
-
-async def test_what_a_model_writes_about_errors_is_left_alone(
-    client: OpenRouter, emulator: Emulator
-) -> None:
-    """Text that quotes an error or looks like a key is the model's, and passes as it is."""
-    reply = chat('{"error": "sk-or-v1-abcdefgh"}')
-    emulator.play(reply)
-    async with serving(lambda: relay(client.stream("Hi", model="m"))) as port:
-        assert (await get(port)).body == reply.body
 
 
 async def test_a_fault_of_the_application_is_masked_and_logged(
@@ -307,7 +330,8 @@ async def test_a_fault_of_the_application_is_masked_and_logged(
 
 async def test_the_words_can_be_ones_own(client: OpenRouter, emulator: Emulator) -> None:
     """`describe` decides what the reader is told, before and after the first token."""
-    emulator.play(http_error(429, "Slow down"), chat(*FIVE).cut_after(5))
+    error = error_chunk(502, "Provider fell over")
+    emulator.play(http_error(429, "Slow down"), chat(*FIVE).error_after(5, error))
     make = lambda: relay(client.stream("Hi", model="m"), describe=lambda error: "Oh dear.")  # noqa: E731
     async with serving(make) as port:
         assert (await get(port)).json()["error"]["message"] == "Oh dear."

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -12,11 +14,14 @@ from fastapi import Body, FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
+from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
 
 from openrouter_async import OpenRouter, OpenRouterError, RetryPolicy
+from openrouter_async.integrations import asgi
 from openrouter_async.integrations.fastapi import (
     CancelOnDisconnect,
     Client,
@@ -315,3 +320,60 @@ async def test_a_head_that_never_comes_is_left_too(emulator: Emulator) -> None:
         visitor = await Visitor.to(port)
         await emulator.wait_for(lambda: emulator.holding == 1, timeout=30)
         await time_to_leave(emulator, visitor.abort)
+
+
+async def test_starlette_takes_it_as_an_endpoint(emulator: Emulator) -> None:
+    """The plain ASGI form is an endpoint's answer there, and the lifespan fits too."""
+
+    async def endpoint(request: Request) -> Any:
+        return asgi.relay(request.app.state.openrouter.stream("Hi", model="m"))
+
+    make = lambda: OpenRouter(KEY, base_url=emulator.base_url)  # noqa: E731
+    app = Starlette(routes=[Route("/", endpoint)], lifespan=asgi.lifespan(make))
+    emulator.play(chat(*FIVE), http_error(404, "No such model"))
+    async with served(app) as port:
+        assert (await get(port)).body == chat(*FIVE).body
+        assert (await get(port)).status == 404
+
+
+HELLO = {"messages": [{"role": "user", "content": "Hi"}]}
+PAGE = {"messages": [{"role": "user", "parts": [{"type": "text", "text": "Hi"}]}]}
+GUIDE = (Path(__file__).resolve().parent.parent / "docs" / "fastapi.md").read_text("utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("/story?about=rain", None, "data: [DONE]"),
+        ("/v1/chat/completions", {"model": "openai/gpt-4o-mini", **HELLO}, '"content"'),
+        (
+            "/v1/chat/completions",
+            {"model": "openai/gpt-4o-mini", "stream": True, **HELLO},
+            "[DONE]",
+        ),
+        ("/api/chat", PAGE, '"text-delta"'),
+        ("/api/agent", PAGE, '"tool-output-available"'),
+        ("/word", None, "pretend"),
+        ("/haiku", None, "event: end"),
+        ("/answers/{name}?question=Hi", {}, "data: [DONE]"),
+        ("/ask?user=me&question=Hi", None, '"text-delta"'),
+        ("/story", None, "story"),
+    ],
+)
+async def test_the_applications_of_the_guide_answer(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, path: str, body: Any, words: str
+) -> None:
+    """What the guide shows is served, and does what it is shown for."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
+    if path == "/word":
+        emulator.play(chat("pretend"))
+    route = '"' + path.partition("?")[0] + '"'
+    found = [block for block in BLOCKS if route in block]
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(found[-1 if path == "/story" else 0], names)
+    async with served(names["app"]) as port:
+        answer = await get(port, path, body=body)
+    assert answer.status == 200
+    assert words in answer.body.decode()

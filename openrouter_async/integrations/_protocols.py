@@ -5,19 +5,20 @@ one body, knows the headers that go before them, and how to end them well or bad
 is a generator: what is left must be left at once.
 """
 
-# The key of the client is asked for where bytes pass that nobody has decoded.
+# What a stream makes of an event is asked where bytes pass that nobody has decoded.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from .._sse import encode_event
-from ..errors import OpenRouterError, redact
+from .._sse import SSEDecoder, encode_event
+from ..errors import OpenRouterError
 from ..image_stream import ImageStream
 from ..sharing import SharedReader, SharedStream
 from ..stream import ChatStream
@@ -38,6 +39,8 @@ ProtocolName: TypeAlias = Literal["openai", "ai-sdk", "text"]
 
 HeaderPairs: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
+# Atomic groups, or the two halves of one CRLF would pass for two line ends.
+_BLANK_LINE: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _PROTOCOLS: Final = ("openai", "ai-sdk", "text")
 _EVENTS: Final = b"text/event-stream; charset=utf-8"
 
@@ -161,19 +164,39 @@ class _OpenAIPieces(_Pieces):
 
 
 class _RawPieces(_OpenAIPieces):
-    """The bytes as they came."""
+    """The bytes as they came, but for an error: its words are chosen as those of any other."""
 
     def __init__(self, stream: ChatStream) -> None:
         super().__init__(stream)
         self._stream = stream
         self._cursor = stream.raw()
+        self._failure: OpenRouterError | None = None
 
     async def __anext__(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
         frames = await anext(self._cursor)
         # Only an error's own key is written so: inside a text the quotation marks are escaped.
-        if b'"error"' in frames:
-            text = redact(frames.decode("utf-8", "surrogateescape"), self._stream._revealed())
-            return text.encode("utf-8", "surrogateescape")
+        if b'"error"' in frames or b"event: error" in frames:
+            return self._before_error(frames)
+        return frames
+
+    def _before_error(self, frames: bytes) -> bytes:
+        """Give the events before the one that is an error, or all where none is."""
+        begin = 0
+        for blank in _BLANK_LINE.finditer(frames):
+            event = frames[begin : blank.end()]
+            for data in SSEDecoder(len(event) + 1).feed(event):
+                if data == b"[DONE]":
+                    continue
+                try:
+                    self._stream._take(data)
+                except OpenRouterError as error:
+                    self._failure = self._stream._failed(error)
+                    if not begin:
+                        raise self._failure from error.__cause__
+                    return frames[:begin]
+            begin = blank.end()
         return frames
 
     def ended(self) -> bytes:
@@ -287,7 +310,11 @@ class _UIPieces(_Pieces):
             "cost": usage.cost if usage is not None else None,
             "inputTokens": usage.prompt_tokens if usage is not None else None,
             "outputTokens": usage.completion_tokens if usage is not None else None,
-            "secondsToFirstToken": timing.first_delta,
-            "tokensPerSecond": timing.tokens_per_second,
+            "secondsToFirstToken": _rounded(timing.first_delta, 4),
+            "tokensPerSecond": _rounded(timing.tokens_per_second, 1),
         }
         return {name: value for name, value in found.items() if value is not None}
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -213,9 +213,7 @@ class Serving:
         ):
             if name not in names:
                 headers.append((name, value))
-        id = self._pieces.generation_id()
-        if id is not None and id.isascii() and id.isprintable():
-            headers.append((b"x-generation-id", id.encode()))
+        headers += _naming(self._pieces.generation_id())
         await self._pass_on(
             {"type": "http.response.start", "status": self._status, "headers": headers}
         )
@@ -242,6 +240,7 @@ class Serving:
         wait = retry_after(error)
         if wait is not None:
             headers.append((b"retry-after", wait.encode()))
+        headers += _naming(error.generation_id)
         await self._pass_on(
             {"type": "http.response.start", "status": http_status(error), "headers": headers}
         )
@@ -263,3 +262,10 @@ class Serving:
             await self._send_message(message)
         except OSError as error:  # how servers of newer ASGI versions say that the client left
             raise _GoneError from error
+
+
+def _naming(generation_id: str | None) -> Headers:
+    """Give the header by which an answer can be asked after."""
+    if generation_id is None or not (generation_id.isascii() and generation_id.isprintable()):
+        return []
+    return [(b"x-generation-id", generation_id.encode())]
