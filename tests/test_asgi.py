@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from openrouter_async import ChatChunk, Limits, OpenRouter, RetryPolicy, Timeouts
