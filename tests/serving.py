@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncGenerator, Callable, Set
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final, Self
@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import msgspec
 import uvicorn
 
+from openrouter_async.integrations.asgi import Relay
 from openrouter_async.testing import Emulator
 from tests.quiet import other_tasks, settled, silence
 
@@ -57,6 +58,18 @@ async def served(app: Any, *, expect: str | None = None) -> AsyncGenerator[int, 
     unexpected = [text for text in words.messages if expect is None or expect not in text]
     assert unexpected == []
     await settled(lambda: not tasks_besides(known))
+
+
+def answering(
+    make: Callable[[], Relay], *, expect: str | None = None
+) -> AbstractAsyncContextManager[int]:
+    """Serve an application that answers every request with a relay."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await make()(scope, receive, send)
+
+    return served(app, expect=expect)
 
 
 def tasks_besides(known: Set[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import msgspec
 import pytest
 
-from openrouter_async import ChatChunk, Limits, OpenRouter, RetryPolicy, Timeouts
+from openrouter_async import ChatChunk, OpenRouter, RetryPolicy, Timeouts
 from openrouter_async._sse import encode_event
 from openrouter_async.errors import (
     APIConnectionError,
@@ -27,12 +23,8 @@ from openrouter_async.errors import (
     StreamAPIError,
 )
 from openrouter_async.integrations.asgi import (
-    CancelOnDisconnect,
-    ClientDisconnectedError,
     ProtocolName,
-    Relay,
     Source,
-    cancel_on_disconnect,
     error_answer,
     lifespan,
     relay,
@@ -42,14 +34,17 @@ from openrouter_async.testing import (
     Hold,
     Reply,
     Send,
-    Stall,
     chat,
     completion,
     error_chunk,
     http_error,
 )
-from tests.quiet import KEY, assert_nothing_leased, settled
-from tests.serving import LEAVES_WITHIN, Visitor, get, served, tasks_besides, time_to_leave
+from tests.quiet import KEY
+from tests.serving import (
+    Visitor,
+    answering,
+    get,
+)
 from tests.test_ui_stream import parts_of
 
 PROTOCOLS: tuple[ProtocolName, ...] = ("openai", "ai-sdk", "text")
@@ -65,18 +60,6 @@ async def client(emulator: Emulator) -> AsyncIterator[OpenRouter]:
         yield client
 
 
-def serving(
-    make: Callable[[], Relay], *, expect: str | None = None
-) -> AbstractAsyncContextManager[int]:
-    """Serve an application that answers every request with a relay."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            await make()(scope, receive, send)
-
-    return served(app, expect=expect)
-
-
 # What is sent.
 
 
@@ -84,7 +67,7 @@ async def test_openai_chunks_pass_byte_by_byte(client: OpenRouter, emulator: Emu
     """The body is the one that the API sent, comments and all, and the head forbids buffering."""
     reply = chat(*FIVE, comments_before=2, comments_between=1)
     emulator.play(reply)
-    async with serving(lambda: relay(client.stream("Hi", model="m"))) as port:
+    async with answering(lambda: relay(client.stream("Hi", model="m"))) as port:
         answer = await get(port)
     assert answer.body == reply.body
     assert answer.is_whole
@@ -98,7 +81,7 @@ async def test_openai_chunks_pass_byte_by_byte(client: OpenRouter, emulator: Emu
 async def test_openai_chunks_always_end_with_done(client: OpenRouter, emulator: Emulator) -> None:
     """Where the API left the terminator out, it is added; where it sent JSON, that is one chunk."""
     emulator.play(chat("a").without_done(), completion("whole"))
-    async with serving(lambda: relay(client.stream("Hi", model="m"))) as port:
+    async with answering(lambda: relay(client.stream("Hi", model="m"))) as port:
         cut, whole = await get(port), await get(port)
     assert cut.body.endswith(b"\n\n" + DONE)
     assert whole.body.endswith(b"\n\n" + DONE)
@@ -108,7 +91,7 @@ async def test_openai_chunks_always_end_with_done(client: OpenRouter, emulator: 
 async def test_text_is_the_words_alone(client: OpenRouter, emulator: Emulator) -> None:
     """Plain text is what the model wrote, and no middleware may compress and hold it."""
     emulator.play(chat("Grüß ", "Gott"))
-    async with serving(lambda: relay(client.stream("Hi", model="m"), protocol="text")) as port:
+    async with answering(lambda: relay(client.stream("Hi", model="m"), protocol="text")) as port:
         answer = await get(port)
     assert answer.body.decode() == "Grüß Gott"
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -120,7 +103,7 @@ async def test_headers_are_added_and_replace_ours(client: OpenRouter) -> None:
     """A header of the user's stands instead of the protocol's."""
     own = {"Cache-Control": "private", "X-Mine": "1"}
     make = lambda: relay(client.stream("Hi"), headers=own, status=201)  # noqa: E731
-    async with serving(make) as port:
+    async with answering(make) as port:
         answer = await get(port)
     assert answer.status == 201
     assert (answer.headers["cache-control"], answer.headers["x-mine"]) == ("private", "1")
@@ -131,7 +114,7 @@ async def test_a_shared_stream_serves_many_pages(client: OpenRouter, emulator: E
     emulator.play(chat(*FIVE))
     shared = client.stream("Hi", model="m").share(when_last_leaves="finish")
     sources: Iterator[Source] = iter([shared, shared, shared.reader(start=0)])
-    async with serving(lambda: relay(next(sources))) as port:
+    async with answering(lambda: relay(next(sources))) as port:
         answers = await asyncio.gather(*(get(port) for _ in range(2)))
         answers.append(await get(port))
     assert emulator.accepted == 1
@@ -158,7 +141,7 @@ async def test_chunks_of_the_users_own(client: OpenRouter, emulator: Emulator) -
 
     emulator.always(chat("soft"))
     protocols = iter(PROTOCOLS)
-    async with serving(lambda: relay(shouting(), protocol=next(protocols))) as port:
+    async with answering(lambda: relay(shouting(), protocol=next(protocols))) as port:
         for _ in PROTOCOLS:
             assert b"SOFT" in (await get(port)).body
 
@@ -197,7 +180,7 @@ async def test_a_failure_before_the_first_token_keeps_its_status(
     emulator.play(reply)
     timeouts = Timeouts(first_event=0.2) if status == 504 else None
     make = lambda: relay(client.stream("Hi", model="m", timeouts=timeouts), protocol=protocol)  # noqa: E731
-    async with serving(make) as port:
+    async with answering(make) as port:
         answer = await get(port)
     assert answer.status == status
     told = answer.json()["error"]["message"] if protocol == "openai" else answer.body.decode()
@@ -223,7 +206,7 @@ async def test_a_failure_after_five_tokens_keeps_the_five(
     timeouts = Timeouts(idle=0.3, wire_idle=0.3) if how == "stalled" else None
     make = lambda: relay(client.stream("Hi", model="m", timeouts=timeouts), protocol=protocol)  # noqa: E731
     expect = "without completing response" if protocol == "text" else None
-    async with serving(make, expect=expect) as port:
+    async with answering(make, expect=expect) as port:
         answer = await get(port)
     assert answer.status == 200
     words = (
@@ -258,7 +241,7 @@ async def test_an_error_event_is_told_once_with_a_terminator(
     error = error_chunk(502, "Provider fell over", metadata=metadata)
     reply = chat(*FIVE).error_after(5, error, done=done)
     emulator.play(reply.split(10**6) if together else reply.each(0.01))
-    async with serving(lambda: relay(client.stream("Hi", model="m"))) as port:
+    async with answering(lambda: relay(client.stream("Hi", model="m"))) as port:
         body = (await get(port)).body
     assert all(body.count(f'"{word}"'.encode()) == 1 for word in FIVE)
     assert body.count(b'error":{') == 1
@@ -278,7 +261,7 @@ async def test_what_only_looks_like_an_error_passes(client: OpenRouter, emulator
     reply = chat(*FIVE)
     whole = encode_event(msgspec.json.encode(chunk)) + reply.body
     emulator.play(Reply(steps=(Send(whole),)))
-    async with serving(lambda: relay(client.stream("Hi", model="m"))) as port:
+    async with answering(lambda: relay(client.stream("Hi", model="m"))) as port:
         assert (await get(port)).body == whole
 
 
@@ -287,7 +270,7 @@ async def test_an_event_that_is_named_error_is_one(client: OpenRouter, emulator:
     first = chat(*FIVE).end_after(5).body
     named = encode_event(b'{"message": "Out of memory"}', event="error")
     emulator.play(Reply(steps=(Send(first + named),)))
-    async with serving(lambda: relay(client.stream("Hi", model="m"))) as port:
+    async with answering(lambda: relay(client.stream("Hi", model="m"))) as port:
         body = (await get(port)).body
     assert body.startswith(first)
     assert b'"message":"Out of memory"' in body.removeprefix(first)
@@ -303,7 +286,7 @@ async def test_no_message_of_the_upstream_shows_the_key(
     error = error_chunk(400, f"the key {KEY} and sk-proj-abcdefghijkl are bad")
     emulator.play(chat(*FIVE).error_after(after, error))
     make = lambda: relay(client.stream("Hi", model="m"), protocol=protocol)  # noqa: E731
-    async with serving(make, expect="without completing response") as port:
+    async with answering(make, expect="without completing response") as port:
         answer = await get(port)
     assert answer.status == (200 if after else 400)
     assert b"are bad" in answer.body
@@ -322,7 +305,7 @@ async def test_a_fault_of_the_application_is_masked_and_logged(
             raise LookupError("row 17 of table users")
 
     emulator.play(chat(*FIVE))
-    async with serving(lambda: relay(faulty()), expect="Exception in ASGI application") as port:
+    async with answering(lambda: relay(faulty()), expect="Exception in ASGI application") as port:
         body = (await get(port)).body
     assert b"internal error" in body
     assert b"users" not in body
@@ -334,7 +317,7 @@ async def test_the_words_can_be_ones_own(client: OpenRouter, emulator: Emulator)
     error = error_chunk(502, "Provider fell over")
     emulator.play(http_error(429, "Slow down"), chat(*FIVE).error_after(5, error))
     make = lambda: relay(client.stream("Hi", model="m"), describe=lambda error: "Oh dear.")  # noqa: E731
-    async with serving(make) as port:
+    async with answering(make) as port:
         assert (await get(port)).json()["error"]["message"] == "Oh dear."
         assert b'"Oh dear."' in (await get(port)).body
 
@@ -372,7 +355,7 @@ async def test_a_silent_stream_sends_comments(
     """Comments come while nothing else does, and none while the answer flows."""
     emulator.play(chat(*FIVE).hold_after(2))
     make = lambda: relay(client.stream("Hi", model="m"), protocol=protocol, heartbeat=0.1)  # noqa: E731
-    async with serving(make) as port:
+    async with answering(make) as port:
         visitor = await Visitor.to(port)
         silent = await visitor.until(b": waiting\n\n")
         assert b"two " in silent
@@ -395,7 +378,7 @@ async def test_the_head_goes_out_in_time(
     make = lambda: relay(  # noqa: E731
         client.stream("Hi", model="m"), headers_within=0.05, heartbeat=0.1
     )
-    async with serving(make) as port:
+    async with answering(make) as port:
         visitor = await Visitor.to(port)
         head = await visitor.until(b": waiting\n\n")
         assert head.startswith(b"HTTP/1.1 200")
@@ -414,205 +397,8 @@ async def test_without_limits_nothing_but_the_answer_is_sent(
     make = lambda: relay(  # noqa: E731
         client.stream("Hi", model="m"), heartbeat=None, headers_within=None
     )
-    async with serving(make) as port:
+    async with answering(make) as port:
         assert (await get(port)).body == chat(*FIVE).body
-
-
-# Leaving and reading slowly.
-
-
-@pytest.mark.parametrize("how", ["close", "abort"])
-@pytest.mark.parametrize("when", ["before the first token", "amid the answer", "in silence"])
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_reader_that_leaves_stops_the_upstream(
-    client: OpenRouter, emulator: Emulator, protocol: ProtocolName, when: str, how: str
-) -> None:
-    """However and whenever the reader leaves, the API is told within half a second."""
-    reply = {
-        "before the first token": chat(*FIVE).before_head(Stall()),
-        "amid the answer": chat(*("word " for _ in range(100_000))),
-        "in silence": chat(*FIVE).stall_after(3),
-    }[when]
-    make = lambda: relay(client.stream("Hi", model="m"), protocol=protocol, heartbeat=0.05)  # noqa: E731
-    times: list[float] = []
-    emulator.always(reply)
-    async with serving(make) as port:
-        for attempt in range(1, 4):
-            visitor = await Visitor.to(port)
-            if when == "before the first token":
-                await emulator.wait_for(lambda: emulator.accepted == attempt, timeout=30)  # noqa: B023
-            else:
-                await visitor.until(b"word " if when == "amid the answer" else b"three ")
-            times.append(await time_to_leave(emulator, getattr(visitor, how)))
-        await settled(lambda: client.stats().leased == 0)
-    assert min(times) < LEAVES_WITHIN
-    assert_nothing_leased(client)
-
-
-async def test_a_plain_endpoint_is_cancelled_when_its_client_leaves(
-    client: OpenRouter, emulator: Emulator
-) -> None:
-    """`cancel_on_disconnect` ends what is awaited, and says so; otherwise it gives its value."""
-    seen: list[str] = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            try:
-                done = await cancel_on_disconnect(receive, client.complete("Hi", model="m"))
-            except ClientDisconnectedError:
-                seen.append("left")
-                return
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": done.text.encode()})
-
-    times: list[float] = []
-    async with served(app) as port:
-        emulator.play(chat("here"))
-        assert (await get(port)).body == b"here"
-        emulator.always(chat(*FIVE).stall_after(2))
-        for attempt in range(2, 5):
-            visitor = await Visitor.to(port)
-            await emulator.wait_for(lambda: emulator.accepted == attempt, timeout=30)  # noqa: B023
-            times.append(await time_to_leave(emulator, visitor.abort))
-        await settled(lambda: len(seen) == 3)
-    assert min(times) < LEAVES_WITHIN
-
-
-async def test_a_failure_of_plain_work_is_raised_as_it_is(emulator: Emulator) -> None:
-    """What the awaited thing raises passes through, and the wait for the client ends."""
-
-    async def never() -> dict[str, Any]:
-        await asyncio.get_running_loop().create_future()
-        return {}
-
-    async def failing() -> None:
-        raise LookupError("mine")
-
-    known = asyncio.all_tasks()
-    with pytest.raises(LookupError, match="mine"):
-        await cancel_on_disconnect(never, failing())
-    assert asyncio.all_tasks() == known
-
-
-async def test_the_middleware_cancels_what_any_endpoint_awaits(
-    client: OpenRouter, emulator: Emulator
-) -> None:
-    """Around the application it needs no word in an endpoint, which still can read its body."""
-    ended: list[str] = []
-
-    async def endpoint(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            return
-        body, more = b"", scope["method"] == "POST"
-        while more:
-            message = await receive()
-            body, more = body + message["body"], message.get("more_body", False)
-        try:
-            done = await client.complete("Hi", model="m")
-        except asyncio.CancelledError:
-            ended.append("cancelled")
-            raise
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": body + done.text.encode()})
-
-    times: list[float] = []
-    large = "x" * 300_000
-    async with served(CancelOnDisconnect(endpoint)) as port:
-        emulator.play(chat("here"))
-        assert (await get(port, body=large)).body == f'"{large}"here'.encode()
-        emulator.always(chat(*FIVE).stall_after(2))
-        for attempt, body in enumerate((None, None, large), 2):
-            visitor = await Visitor.to(port, body=body)
-            await emulator.wait_for(lambda: emulator.accepted == attempt, timeout=30)  # noqa: B023
-            times.append(await time_to_leave(emulator, visitor.abort))
-        await settled(lambda: len(ended) == 3)
-    assert min(times) < LEAVES_WITHIN
-
-
-async def test_a_server_that_says_it_while_sending() -> None:
-    """Where `send` raises `OSError`, as ASGI allows, the reader counts as gone and no error is."""
-    async with (
-        Emulator() as emulator,
-        OpenRouter(KEY, base_url=emulator.base_url) as client,
-    ):
-        emulator.play(chat(*FIVE).stall_after(3))
-        sent: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            await asyncio.get_running_loop().create_future()
-            return {}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-            if len(sent) == 2:
-                raise OSError("gone")
-
-        stream = client.stream("Hi", model="m")
-        await relay(stream)({"type": "http"}, receive, send)
-        assert len(sent) == 2
-        assert stream.ending == "left"
-        await emulator.wait_for(lambda: emulator.disconnects == 1, timeout=30)
-
-
-async def test_cancelling_the_application_closes_the_stream(
-    client: OpenRouter, emulator: Emulator
-) -> None:
-    """A server that stops cancels its tasks; nothing of the answer is left then."""
-    emulator.play(chat(*FIVE).stall_after(3))
-    came = asyncio.Event()
-
-    async def receive() -> dict[str, Any]:
-        await asyncio.get_running_loop().create_future()
-        return {}
-
-    async def send(message: Any) -> None:
-        came.set()
-
-    known = asyncio.all_tasks()
-    stream = client.stream("Hi", model="m")
-    task = asyncio.ensure_future(relay(stream)({"type": "http"}, receive, send))
-    await came.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert stream.ending == "left"
-    assert tasks_besides(known) == []
-
-
-def resident() -> int:
-    """Resident memory of this process in bytes, with the collector's work done."""
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
-async def test_two_hundred_slow_readers_do_not_fill_the_memory() -> None:
-    """What a reader does not take stays at the API: neither waiting nor reading on adds memory."""
-    readers, size = 200, 8 * 2**20
-    piece = encode_event(b'{"choices":[{"delta":{"content":"' + b"x" * 8_000 + b'"}}]}')
-    reply = Reply(steps=(Send(piece * (size // len(piece)), len(piece)), Stall()))
-    with Emulator.in_thread() as emulator:
-        emulator.always(reply)
-        async with OpenRouter(
-            KEY, base_url=emulator.base_url, limits=Limits(max_connections=readers)
-        ) as client:
-            async with serving(lambda: relay(client.stream("Hi", model="m"))) as port:
-                before = resident()
-                visitors = [await Visitor.to(port, receive_buffer=4096) for _ in range(readers)]
-                for visitor in visitors:
-                    await visitor.reader.readexactly(2**12)
-                waiting = resident()
-                for _ in range(10):
-                    for visitor in visitors:
-                        await visitor.reader.readexactly(2**13)
-                reading = resident()
-                # Without backpressure the whole answers would be here, 1.6 GB of them.
-                assert waiting - before < readers * 2**21
-                assert reading - waiting < readers * 2**19
-                assert emulator.open_connections == readers
-                for visitor in visitors:
-                    visitor.abort()
-                await emulator.wait_for(lambda: emulator.disconnects == readers, timeout=60)
 
 
 # What is asked for wrongly, and what goes beside.

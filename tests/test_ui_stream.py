@@ -11,19 +11,14 @@ from openrouter_async import OpenRouter
 from openrouter_async.integrations.asgi import Source, relay, ui_messages
 from openrouter_async.testing import Emulator, chat
 from tests.quiet import PNG
-from tests.serving import get, served
+from tests.serving import answering, get
 
 DONE = b"data: [DONE]\n\n"
 
 
 async def told(source: Source) -> list[dict[str, Any]]:
     """The parts of the message that a page is told."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            await relay(source, protocol="ai-sdk")(scope, receive, send)
-
-    async with served(app) as port:
+    async with answering(lambda: relay(source, protocol="ai-sdk")) as port:
         answer = await get(port)
     assert answer.headers["x-vercel-ai-ui-message-stream"] == "v1"
     return parts_of(answer.body)

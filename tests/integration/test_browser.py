@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import base64
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,8 +21,8 @@ from openrouter_async.testing import (
     http_error,
     make_pdf,
 )
+from tests.chat_app import running
 from tests.integration.tools import need, program
-from tests.quiet import KEY
 from tests.serving import LEAVES_WITHIN
 
 if TYPE_CHECKING:
@@ -35,7 +30,6 @@ if TYPE_CHECKING:
 
 need("playwright.sync_api", "fastapi", "uvicorn", "pypdf")
 CHROMIUM: Final = program("chromium", "chromium-browser", "google-chrome")
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
 FLAGS: Final = [
     "--no-sandbox",
     "--disable-gpu",
@@ -57,35 +51,6 @@ def emulator() -> Iterator[Emulator]:
     """The API that the app talks to."""
     with Emulator.in_thread() as emulator:
         yield emulator
-
-
-@contextmanager
-def running(base_url: str | None) -> Generator[str]:
-    """Run the app as a process of its own, without a key where there is no `base_url`."""
-    own = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    if base_url is not None:
-        own |= {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": base_url}
-    command = [sys.executable, "-W", "error", str(ROOT / "examples" / "chat_app"), "--port", "0"]
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **own},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        line = process.stdout.readline()
-        found = re.search(r"http://\S+/", line)
-        if found is None:
-            process.kill()
-            pytest.fail(f"the app did not start: {process.stderr.read()}")
-        try:
-            yield found[0]
-        finally:
-            process.terminate()
-            process.wait(30)
-            assert "Traceback" not in process.stderr.read()
 
 
 @pytest.fixture(scope="module")
