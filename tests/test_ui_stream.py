@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
 
-from openrouter_async import OpenRouter
+from openrouter_async import OpenRouter, tool
+from openrouter_async._sse import encode_event
 from openrouter_async.integrations.asgi import Source, relay, ui_messages
-from openrouter_async.testing import Emulator, chat
+from openrouter_async.testing import Emulator, Reply, Send, chat
 from tests.quiet import PNG
 from tests.serving import answering, get
 
@@ -123,6 +125,82 @@ async def test_a_tool_run_is_one_message(client: OpenRouter, emulator: Emulator)
     (failed,) = [part for part in parts if part["type"] == "tool-output-error"]
     assert failed["toolCallId"] == "b"
     assert parts[-1]["messageMetadata"]["cost"] == pytest.approx(2 * 0.00015)
+
+
+@dataclass
+class Forecast:
+    """A result that is no plain data."""
+
+    degrees: int
+
+
+async def test_results_of_every_kind(client: OpenRouter, emulator: Emulator) -> None:
+    """Structured results are told as data, text as text, pictures as parts, refusals as refusals."""
+
+    async def forecast() -> Forecast:
+        """Forecast."""
+        return Forecast(21)
+
+    async def text() -> str:
+        """Give text that looks like JSON."""
+        return "[1]"
+
+    async def picture() -> dict[str, Any]:
+        """Give a part of a message."""
+        return {"type": "text", "text": "a picture"}
+
+    @tool(needs_approval=True)
+    async def launch() -> None:
+        """Launch."""
+
+    tools: list[Any] = [forecast, text, picture, launch]
+    names = ["forecast", "text", "picture", "launch"]
+    calls: list[dict[str, Any]] = [{"id": name, "name": name, "arguments": {}} for name in names]
+    emulator.play(chat(tool_calls=calls), chat("Done."))
+    run = client.run_tools("Hi", tools=tools, model="m", on_approval=lambda call: "too early")
+    parts = await told(run)
+    outputs = {
+        part["toolCallId"]: part["output"]
+        for part in parts
+        if part["type"] == "tool-output-available"
+    }
+    assert outputs == {
+        "forecast": {"degrees": 21},
+        "text": "[1]",
+        "picture": [{"type": "text", "text": "a picture"}],
+    }
+    assert [part["toolCallId"] for part in parts if part["type"] == "tool-output-denied"] == [
+        "launch"
+    ]
+
+
+async def test_what_is_said_aloud_is_text(client: OpenRouter, emulator: Emulator) -> None:
+    """The words of an answer in sound come as text."""
+    params = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "pcm16"}}
+    stream = client.stream("Say hello to Oslo", model="openai/gpt-4o-mini", extra_body=params)
+    parts = await told(stream)
+    assert "Oslo" in "".join(part["delta"] for part in parts if part["type"] == "text-delta")
+
+
+async def test_text_behind_a_picture_is_a_part_of_its_own(
+    client: OpenRouter, emulator: Emulator
+) -> None:
+    """The order of words and pictures is the order in which they came, each picture once."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+
+    def event(**delta: Any) -> bytes:
+        return encode_event(msgspec.json.encode({"choices": [{"index": 0, "delta": delta}]}))
+
+    before, after = event(content="before"), event(content="after")
+    end = encode_event(b'{"choices":[{"index":0,"delta":{},"finish_reason":"odd_one"}]}')
+    body = before + event(images=[image]) * 2 + after + end + DONE
+    emulator.play(Reply(steps=(Send(body),)))
+    parts = await told(client.stream("Hi", model="m"))
+    assert [part["type"] for part in parts] == [
+        "start", "start-step", "text-start", "text-delta", "file", "text-end",
+        "text-start", "text-delta", "text-end", "finish-step", "finish",
+    ]  # fmt: skip
+    assert parts[-1]["finishReason"] == "other"
 
 
 # The other way: what the AI SDK sends.

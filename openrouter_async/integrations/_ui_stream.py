@@ -12,7 +12,15 @@ from typing import Any, Final
 
 import msgspec
 
-from ..tools import RunEvent, ToolCallProgress, ToolFinished, ToolStarted, TurnFinished, TurnStarted
+from ..tools import (
+    RunCall,
+    RunEvent,
+    ToolCallProgress,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+    TurnStarted,
+)
 from ..tools._events import Progress
 from ..types import ChatChunk, ChatCompletion
 
@@ -216,7 +224,7 @@ class UIMessageEncoder:
         call = event.call
         head = {"toolCallId": self._named.get(call.id, call.id)}
         if call.state == "done":
-            return _frame({"type": "tool-output-available", **head, "output": _plain(call.result)})
+            return _frame({"type": "tool-output-available", **head, "output": _told(call)})
         if call.state == "denied":
             return _frame({"type": "tool-output-denied", **head})
         words = call.content if isinstance(call.content, str) else "The tool failed."
@@ -246,9 +254,8 @@ def _frame(part: Mapping[str, Any]) -> bytes:
     return b"data: " + _encode(part) + b"\n\n"
 
 
-def _plain(value: object) -> object:
-    """Give a result as JSON can say it; what is no data is told as text."""
-    try:
-        return msgspec.Raw(msgspec.json.encode(value))
-    except (TypeError, ValueError, RecursionError):
-        return str(value)
+def _told(call: RunCall) -> object:
+    """Give a call's result as plain data: what the model was told of it."""
+    if isinstance(call.content, str) and not isinstance(call.result, str):
+        return msgspec.json.decode(call.content)
+    return call.content
