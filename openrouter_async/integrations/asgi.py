@@ -1,6 +1,6 @@
 """A stream of ours as an answer over HTTP, for any ASGI framework: `relay`, and what goes with it.
 
->>> async def endpoint(request):                                # Starlette  # doctest: +SKIP
+>>> async def endpoint(request):  # of Starlette's
 ...     return relay(request.app.state.openrouter.stream("Hello"))
 
 The rule of this file: the public names and their checks. It knows no framework, only ASGI; what
@@ -198,7 +198,9 @@ class CancelOnDisconnect:
     Args:
         app: The ASGI application.
 
-    >>> app.add_middleware(CancelOnDisconnect)                              # doctest: +SKIP
+    >>> async def app(scope, receive, send):
+    ...     "An application of any framework."
+    >>> app = CancelOnDisconnect(app)
     """
 
     __slots__ = ("_app",)

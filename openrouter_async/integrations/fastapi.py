@@ -17,12 +17,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from fastapi import Depends, HTTPException, Request
-from fastapi.requests import HTTPConnection
-from fastapi.responses import JSONResponse, Response
-from pydantic import BeforeValidator, WithJsonSchema
-from starlette.background import BackgroundTask
-from starlette.types import Receive, Scope, Send
+try:
+    from fastapi import Depends, HTTPException, Request
+    from fastapi.requests import HTTPConnection
+    from fastapi.responses import JSONResponse, Response
+    from pydantic import BeforeValidator, WithJsonSchema
+    from starlette.background import BackgroundTask
+    from starlette.types import Receive, Scope, Send
+except ModuleNotFoundError as error:
+    words = f"{error.name} is not installed: pip install 'openrouter-async[fastapi]'"
+    raise ModuleNotFoundError(words, name=error.name) from error
 
 from ..client import OpenRouter
 from ..errors import OpenRouterError

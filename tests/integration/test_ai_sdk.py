@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import msgspec
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
-from openrouter_async import OpenRouter, OpenRouterError, RetryPolicy
+from openrouter_async import OpenRouter, OpenRouterError, RetryPolicy, SharedStream
 from openrouter_async.integrations.fastapi import (
     Client,
     RelayResponse,
@@ -82,6 +82,21 @@ def application(emulator: Emulator) -> FastAPI:
         run = client.run_tools(sent.messages, tools=[weather])
         return relay(run, protocol="ai-sdk")
 
+    answers: dict[str, SharedStream] = {}
+
+    @app.post("/shared")
+    async def shared(sent: Sent, client: Client) -> RelayResponse:
+        stream = client.stream(sent.messages)
+        stream.on_end(lambda _: answers.pop(sent.id, None))
+        answers[sent.id] = stream.share(when_last_leaves=30.0)
+        return relay(answers[sent.id], protocol="ai-sdk")
+
+    @app.get("/shared/{id}/stream")
+    async def again(id: str) -> Response:
+        if id not in answers:
+            return Response(status_code=204)
+        return relay(answers[id], protocol="ai-sdk")
+
     return app
 
 
@@ -102,6 +117,14 @@ class Chat:
     def stop(self) -> None:
         """Stop the answer, as the page's button does."""
         self._order({"stop": True})
+
+    def resume(self) -> None:
+        """Ask for the answer that is under way, as a page does that was loaded anew."""
+        self._order({"resume": True})
+
+    def leave(self) -> None:
+        """End the page without a word."""
+        self._process.kill()
 
     def _order(self, order: dict[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -136,27 +159,34 @@ class Chat:
 
 
 @asynccontextmanager
+async def page_of(port: int, path: str) -> AsyncGenerator[Chat]:
+    """Start a chat with a backend."""
+    process = await asyncio.create_subprocess_exec(
+        NODE,
+        "chat.mjs",
+        f"http://127.0.0.1:{port}{path}",
+        "the-chat",
+        cwd=FOLDER,
+        env={"PATH": os.environ["PATH"]},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=2**24,
+    )
+    try:
+        yield Chat(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        async with asyncio.timeout(60):
+            await process.communicate()
+
+
+@asynccontextmanager
 async def talking(emulator: Emulator, path: str = "/chat") -> AsyncGenerator[Chat]:
     """Serve the backend and start a chat with it."""
-    async with served(application(emulator)) as port:
-        process = await asyncio.create_subprocess_exec(
-            NODE,
-            "chat.mjs",
-            f"http://127.0.0.1:{port}{path}",
-            cwd=FOLDER,
-            env={"PATH": os.environ["PATH"]},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=2**24,
-        )
-        try:
-            yield Chat(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            async with asyncio.timeout(60):
-                await process.communicate()
+    async with served(application(emulator)) as port, page_of(port, path) as page:
+        yield page
 
 
 def text_of(message: dict[str, Any]) -> str:
@@ -277,3 +307,22 @@ async def test_stopping(emulator: Emulator) -> None:
             times.append(monotonic() - begun)
             assert (await page.settled())["status"] == "ready"
     assert min(times) < LEAVES_WITHIN
+
+
+async def test_a_page_that_was_loaded_anew_goes_on(emulator: Emulator) -> None:
+    """The SDK's own resumption finds the shared answer, reads it from its start, and 204 at its end."""
+    emulator.play(chat(*FIVE).hold_after(3))
+    async with served(application(emulator)) as port:
+        async with page_of(port, "/shared") as first:
+            first.send("Hi")
+            await first.text("three ")
+            first.leave()
+        async with page_of(port, "/shared") as second:
+            second.resume()
+            await second.text("three ")
+            emulator.release()
+            done = await second.settled()
+            assert text_of(done["messages"][-1]) == "".join(FIVE)
+            second.resume()
+            assert (await second.settled())["status"] == "ready"
+    assert emulator.accepted == 1

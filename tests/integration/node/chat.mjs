@@ -22,14 +22,14 @@ class Chat extends AbstractChat {
 }
 
 const tell = (kind, value) => console.log(JSON.stringify({ kind, value }));
-const chat = new Chat({ transport: new DefaultChatTransport({ api: process.argv[2] }) });
+const transport = new DefaultChatTransport({ api: process.argv[2] });
+const chat = new Chat({ id: process.argv[3], transport });
+const settle = () =>
+  tell("settled", { messages: chat.messages, status: chat.status, error: chat.error?.message ?? null });
 
 for await (const line of createInterface({ input: process.stdin })) {
   const order = JSON.parse(line);
   if (order.stop) chat.stop();
-  else {
-    chat.sendMessage(order.send).then(() => {
-      tell("settled", { messages: chat.messages, status: chat.status, error: chat.error?.message ?? null });
-    });
-  }
+  else if (order.resume) chat.resumeStream().then(settle);
+  else chat.sendMessage(order.send).then(settle);
 }
