@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncGenerator, Callable, Set
+from collections.abc import AsyncGenerator, Awaitable, Callable, Set
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
 from typing import Any, Final, Self
 
@@ -174,10 +175,32 @@ async def get(port: int, path: str = "/", *, body: Any = None) -> Answer:
     return await (await Visitor.to(port, path, body=body)).answer()
 
 
-async def time_to_leave(emulator: Emulator, leave: Callable[[], object]) -> float:
-    """Leave, and give the seconds until the emulator has seen its client go."""
-    before = emulator.disconnects
-    begun = monotonic()
-    leave()
-    await emulator.wait_for(lambda: emulator.disconnects > before, timeout=30)
-    return monotonic() - begun
+async def time_to_leave(
+    emulator: Emulator, begin: Callable[[], Awaitable[Callable[[], object]]]
+) -> float:
+    """Give the seconds from leaving until the emulator has seen its client go.
+
+    Args:
+        emulator: The upstream.
+        begin: Gets to where is to be left, and gives what leaves. On a machine that is busy one
+            time says little, so there are six tries; what always takes too long, fails in all.
+    """
+    best = inf
+    for _ in range(6):
+        leave = await begin()
+        before = emulator.disconnects
+        begun = monotonic()
+        leave()
+        await emulator.wait_for(lambda: emulator.disconnects > before, timeout=30)  # noqa: B023
+        best = min(best, monotonic() - begun)
+        if best < LEAVES_WITHIN:
+            break
+    return best
+
+
+async def asked(emulator: Emulator, port: int, path: str = "/", *, body: Any = None) -> Visitor:
+    """Send a request, and wait until it has made the application ask the emulator."""
+    before = emulator.accepted
+    visitor = await Visitor.to(port, path, body=body)
+    await emulator.wait_for(lambda: emulator.accepted > before, timeout=30)
+    return visitor

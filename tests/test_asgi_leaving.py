@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.serving import (
     LEAVES_WITHIN,
     Visitor,
     answering,
+    asked,
     get,
     served,
     tasks_besides,
@@ -57,18 +58,17 @@ async def test_a_reader_that_leaves_stops_the_upstream(
         "in silence": chat(*FIVE).stall_after(3),
     }[when]
     make = lambda: relay(client.stream("Hi", model="m"), protocol=protocol, heartbeat=0.05)  # noqa: E731
-    times: list[float] = []
     emulator.always(reply)
     async with answering(make) as port:
-        for attempt in range(1, 4):
-            visitor = await Visitor.to(port)
-            if when == "before the first token":
-                await emulator.wait_for(lambda: emulator.accepted == attempt, timeout=30)  # noqa: B023
-            else:
+
+        async def begin() -> Callable[[], None]:
+            visitor = await asked(emulator, port)
+            if when != "before the first token":
                 await visitor.until(b"word " if when == "amid the answer" else b"three ")
-            times.append(await time_to_leave(emulator, getattr(visitor, how)))
+            return visitor.close if how == "close" else visitor.abort
+
+        assert await time_to_leave(emulator, begin) < LEAVES_WITHIN
         await settled(lambda: client.stats().leased == 0)
-    assert min(times) < LEAVES_WITHIN
     assert_nothing_leased(client)
 
 
@@ -88,17 +88,16 @@ async def test_a_plain_endpoint_is_cancelled_when_its_client_leaves(
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": done.text.encode()})
 
-    times: list[float] = []
     async with served(app) as port:
         emulator.play(chat("here"))
         assert (await get(port)).body == b"here"
         emulator.always(chat(*FIVE).stall_after(2))
-        for attempt in range(2, 5):
-            visitor = await Visitor.to(port)
-            await emulator.wait_for(lambda: emulator.accepted == attempt, timeout=30)  # noqa: B023
-            times.append(await time_to_leave(emulator, visitor.abort))
-        await settled(lambda: len(seen) == 3)
-    assert min(times) < LEAVES_WITHIN
+
+        async def begin() -> Callable[[], None]:
+            return (await asked(emulator, port)).abort
+
+        assert await time_to_leave(emulator, begin) < LEAVES_WITHIN
+        await settled(lambda: seen)
 
 
 async def test_a_failure_of_plain_work_is_raised_as_it_is(emulator: Emulator) -> None:
@@ -117,8 +116,9 @@ async def test_a_failure_of_plain_work_is_raised_as_it_is(emulator: Emulator) ->
     assert asyncio.all_tasks() == known
 
 
+@pytest.mark.parametrize("body", [None, "x" * 300_000], ids=["no body", "a large body"])
 async def test_the_middleware_cancels_what_any_endpoint_awaits(
-    client: OpenRouter, emulator: Emulator
+    client: OpenRouter, emulator: Emulator, body: str | None
 ) -> None:
     """Around the application it needs no word in an endpoint, which still can read its body."""
     ended: list[str] = []
@@ -126,30 +126,29 @@ async def test_the_middleware_cancels_what_any_endpoint_awaits(
     async def endpoint(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        body, more = b"", scope["method"] == "POST"
+        got, more = b"", scope["method"] == "POST"
         while more:
             message = await receive()
-            body, more = body + message["body"], message.get("more_body", False)
+            got, more = got + message["body"], message.get("more_body", False)
         try:
             done = await client.complete("Hi", model="m")
         except asyncio.CancelledError:
             ended.append("cancelled")
             raise
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": body + done.text.encode()})
+        await send({"type": "http.response.body", "body": got + done.text.encode()})
 
-    times: list[float] = []
-    large = "x" * 300_000
     async with served(CancelOnDisconnect(endpoint)) as port:
         emulator.play(chat("here"))
-        assert (await get(port, body=large)).body == f'"{large}"here'.encode()
+        expected = (f'"{body}"' if body is not None else "") + "here"
+        assert (await get(port, body=body)).body == expected.encode()
         emulator.always(chat(*FIVE).stall_after(2))
-        for attempt, body in enumerate((None, None, large), 2):
-            visitor = await Visitor.to(port, body=body)
-            await emulator.wait_for(lambda: emulator.accepted == attempt, timeout=30)  # noqa: B023
-            times.append(await time_to_leave(emulator, visitor.abort))
-        await settled(lambda: len(ended) == 3)
-    assert min(times) < LEAVES_WITHIN
+
+        async def begin() -> Callable[[], None]:
+            return (await asked(emulator, port, body=body)).abort
+
+        assert await time_to_leave(emulator, begin) < LEAVES_WITHIN
+        await settled(lambda: ended)
 
 
 async def test_a_server_that_says_it_while_sending() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import pytest
-from fastapi import Body, FastAPI, Request, Response
+from fastapi import BackgroundTasks, Body, FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
@@ -35,7 +37,7 @@ from openrouter_async.integrations.fastapi import (
 )
 from openrouter_async.testing import Emulator, Hold, chat, http_error
 from tests.quiet import KEY, settled
-from tests.serving import LEAVES_WITHIN, Visitor, get, served, time_to_leave
+from tests.serving import LEAVES_WITHIN, Visitor, asked, get, served, time_to_leave
 
 FIVE = ("one ", "two ", "three ", "four ", "five ")
 
@@ -180,17 +182,61 @@ async def test_a_client_that_is_gone_stops_the_upstream(
 ) -> None:
     """Within half a second, with no task left and nothing logged, for every kind of endpoint."""
     emulator.always(chat(*FIVE).stall_after(3))
-    times: list[float] = []
     async with served(leaving_application(emulator, kind)) as port:
-        for attempt in range(1, 4):
-            visitor = await Visitor.to(port)
-            if kind.startswith("plain"):
-                await emulator.wait_for(lambda: emulator.accepted == attempt, timeout=30)  # noqa: B023
-            else:
+
+        async def begin() -> Callable[[], None]:
+            visitor = await asked(emulator, port)
+            if not kind.startswith("plain"):
                 await visitor.until(b"three ")
-            times.append(await time_to_leave(emulator, getattr(visitor, how)))
-    assert min(times) < LEAVES_WITHIN
+            return visitor.close if how == "close" else visitor.abort
+
+        assert await time_to_leave(emulator, begin) < LEAVES_WITHIN
     await settled(lambda: emulator.open_connections == 0)
+
+
+@pytest.mark.parametrize("path", ["/plain", "/streamed"])
+async def test_tasks_behind_an_answer_run_without_its_client(emulator: Emulator, path: str) -> None:
+    """The middleware ends what a client waits for, and nothing that it does not wait for."""
+    app = application(emulator)
+    app.add_middleware(CancelOnDisconnect)
+    gone, done = asyncio.Event(), asyncio.Event()
+
+    async def afterwards() -> None:
+        await gone.wait()
+        await asyncio.sleep(0.05)
+        done.set()
+
+    @app.get("/plain")
+    async def plain(tasks: BackgroundTasks) -> str:
+        tasks.add_task(afterwards)
+        return "here"
+
+    @app.get("/streamed")
+    async def streamed(client: Client) -> RelayResponse:
+        return relay(client.stream("Hi"), background=BackgroundTask(afterwards))
+
+    emulator.always(chat(*FIVE).stall_after(3))
+    async with served(app) as port:
+        visitor = await Visitor.to(port, path)
+        await visitor.until(b"here" if path == "/plain" else b"three ")
+        visitor.abort()
+        if path == "/streamed":
+            await emulator.wait_for(lambda: emulator.disconnects == 1, timeout=30)
+        gone.set()
+        async with asyncio.timeout(30):
+            await done.wait()
+
+
+def test_without_fastapi_the_import_says_what_to_install() -> None:
+    """The plain ASGI form needs no framework; this one names the extra."""
+    code = (
+        "import sys; sys.modules['fastapi'] = sys.modules['starlette'] = None\n"
+        "import openrouter_async.integrations.asgi\n"
+        "import openrouter_async.integrations.fastapi"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert "ModuleNotFoundError: fastapi is not installed: pip install" in done.stderr
 
 
 async def test_a_plain_endpoint_answers_who_stays(emulator: Emulator) -> None:
@@ -317,9 +363,9 @@ async def test_a_head_that_never_comes_is_left_too(emulator: Emulator) -> None:
 
     emulator.play(chat(*FIVE).before_head(Hold()))
     async with served(app) as port:
-        visitor = await Visitor.to(port)
-        await emulator.wait_for(lambda: emulator.holding == 1, timeout=30)
-        await time_to_leave(emulator, visitor.abort)
+        visitor = await asked(emulator, port)
+        visitor.abort()
+        await emulator.wait_for(lambda: emulator.disconnects == 1, timeout=30)
 
 
 async def test_starlette_takes_it_as_an_endpoint(emulator: Emulator) -> None:

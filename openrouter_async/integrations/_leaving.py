@@ -42,22 +42,42 @@ async def run_while_there(receive: Receive, work: Awaitable[T]) -> T:
 
 
 async def call_while_there(app: App, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run an ASGI application until it has answered or its client has left."""
+    """Run an ASGI application; cancel it if its client leaves before its answer has begun.
+
+    Who has begun to answer sees for itself whether somebody listens, and may have something to
+    do behind the answer that is not for this client.
+    """
     ahead = ReadAhead(receive)
+    begun = False
+
+    async def beginning(message: Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
 
     async def answering() -> None:
-        await app(scope, ahead.receive, send)
+        await app(scope, ahead.receive, beginning)
 
     running = asyncio.ensure_future(answering())
-    if await _ended_first(running, asyncio.ensure_future(ahead.until_gone())):
+    leaving = asyncio.ensure_future(ahead.until_gone())
+    if await _ended_first(running, leaving, goes_on=lambda: begun):
         running.result()
 
 
-async def _ended_first(work: asyncio.Future[Any], leaving: asyncio.Future[None]) -> bool:
-    """Wait for one of the two and end the other; tell whether it was the work that ended."""
+async def _ended_first(
+    work: asyncio.Future[Any],
+    leaving: asyncio.Future[None],
+    goes_on: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Wait for one of the two and end the other; tell whether it was the work that ended.
+
+    Where `goes_on` says so, the work comes to its end without its client.
+    """
     both: set[asyncio.Future[Any]] = {work, leaving}
     try:
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if goes_on():
+            await asyncio.wait({work})
         return work.done()
     finally:
         for one in both:

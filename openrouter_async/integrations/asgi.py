@@ -192,7 +192,8 @@ async def cancel_on_disconnect(receive: Receive, work: Awaitable[T]) -> T:
 class CancelOnDisconnect:
     """A middleware that cancels an endpoint, whatever it awaits, when its client leaves.
 
-    It belongs around the application as a whole. A function that runs in a thread cannot be
+    It belongs around the application as a whole. Once an answer has begun it keeps out: streams
+    end by themselves, and tasks behind the answer run. A function that runs in a thread cannot be
     cancelled: its thread goes on, only its answer is dropped.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -141,17 +142,19 @@ def held(*words: str, **options: Any) -> Reply:
     return reply
 
 
-def quickest(emulator: Emulator, begin: Callable[[], Callable[[], object]]) -> float:
-    """The shortest of three times from leaving to the API's seeing it, in seconds."""
-    times: list[float] = []
-    for _ in range(3):
+def time_to_leave(emulator: Emulator, begin: Callable[[], Callable[[], object]]) -> float:
+    """Do as `tests.serving.time_to_leave` does, without a loop."""
+    best = inf
+    for _ in range(6):
         leave = begin()
         before = emulator.disconnects
         begun = monotonic()
         leave()
         emulator.block_until(lambda: emulator.disconnects > before, timeout=30)  # noqa: B023
-        times.append(monotonic() - begun)
-    return min(times)
+        best = min(best, monotonic() - begun)
+        if best < LEAVES_WITHIN:
+            break
+    return best
 
 
 def test_text_appears_word_by_word(page: Page, emulator: Emulator) -> None:
@@ -223,7 +226,7 @@ def test_stop_ends_the_upstream(page: Page, emulator: Emulator) -> None:
         wait_for_text(page, "three")
         return lambda: page.evaluate("document.getElementById('stop').click()")
 
-    assert quickest(emulator, begin) < LEAVES_WITHIN
+    assert time_to_leave(emulator, begin) < LEAVES_WITHIN
     is_done(page)
     assert said(page).strip() == "one two three"
     assert "Stopped" in page.locator("article.assistant").last.locator(".figures").inner_text()
@@ -258,7 +261,7 @@ def test_closing_the_tab_ends_the_upstream(
         wait_for_text(page, "three")
         return page.close
 
-    assert quickest(emulator, begin) < LEAVES_WITHIN
+    assert time_to_leave(emulator, begin) < LEAVES_WITHIN
     context.close()
 
 
