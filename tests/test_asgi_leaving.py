@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from openrouter_async import Limits, OpenRouter, RetryPolicy
+from openrouter_async import ChatChunk, Limits, OpenRouter, RetryPolicy
 from openrouter_async._sse import encode_event
 from openrouter_async.integrations.asgi import (
     CancelOnDisconnect,
@@ -70,6 +70,34 @@ async def test_a_reader_that_leaves_stops_the_upstream(
         assert await time_to_leave(emulator, begin) < LEAVES_WITHIN
         await settled(lambda: client.stats().leased == 0)
     assert_nothing_leased(client)
+
+
+@pytest.mark.parametrize("when", ["amid the answer", "in silence"])
+async def test_a_generator_of_the_users_is_closed(
+    client: OpenRouter, emulator: Emulator, when: str
+) -> None:
+    """What stands between the stream and the relay ends before the request does."""
+    many = chat(*("word " for _ in range(100_000)))
+    emulator.always(chat("word ", "word ").stall_after(1) if when == "in silence" else many)
+    ended = 0
+
+    async def passing() -> AsyncIterator[ChatChunk]:
+        nonlocal ended
+        try:
+            async for chunk in client.stream("Hi", model="m"):
+                yield chunk
+        finally:
+            ended += 1
+
+    async with answering(lambda: relay(passing())) as port:
+
+        async def begin() -> Callable[[], None]:
+            visitor = await asked(emulator, port)
+            await visitor.until(b"word ")
+            return visitor.abort
+
+        assert await time_to_leave(emulator, begin) < LEAVES_WITHIN
+        await settled(lambda: ended == emulator.accepted)
 
 
 async def test_a_plain_endpoint_is_cancelled_when_its_client_leaves(

@@ -79,6 +79,10 @@ class Pieces(Protocol):
         """Leave the stream, at once."""
         ...
 
+    async def aclose(self) -> None:
+        """Wait for the end of what cannot be left at once, a generator of the user's."""
+        ...
+
 
 def pieces_of(source: Source, protocol: ProtocolName) -> Pieces:
     """Give a stream in a protocol.
@@ -142,6 +146,11 @@ class _Pieces:
         close = getattr(self._source, "close", None)
         if close is not None:
             close()
+
+    async def aclose(self) -> None:
+        aclose = getattr(self._source, "aclose", None)
+        if aclose is not None:
+            await aclose()
 
 
 class _OpenAIPieces(_Pieces):

@@ -125,13 +125,11 @@ class Serving:
             for task in both:
                 task.cancel()
             await asyncio.wait(both)
-        if not leaving.cancelled():
-            leaving.exception()
-        if moving.cancelled():
-            return
-        error = moving.exception()
-        if error is not None and not isinstance(error, _GoneError):
-            raise error
+            ends = [None if task.cancelled() else task.exception() for task in (moving, leaving)]
+            await self._pieces.aclose()
+        for error in ends:
+            if error is not None and not isinstance(error, _GoneError):
+                raise error
 
     async def _watch(self, tasks: set[asyncio.Task[None]]) -> None:
         """Wait for the first task to end, and see to it that no proxy takes silence for death."""
