@@ -83,15 +83,15 @@ LEVELS = {
     "tools": 9,
     "batch": 9,
     "testing": 9,
-    "integrations": 9,
-    "cli": 10,
+    "integrations": 10,
+    "cli": 11,
 }
 
 # `openrouter_async` itself names what users import, from every level but the last two. It stands
 # above the client: what lies above it may use those public names.
 FACE_LEVEL = 8
 
-# Files of these folders make up one thing and know each other; the integrations do not.
+# Files of these folders make up one thing and know each other.
 TOGETHER = {
     "_transport",
     "hooks",
@@ -101,6 +101,7 @@ TOGETHER = {
     "testing",
     "tools",
     "batch",
+    "integrations",
     "cli",
 }
 
