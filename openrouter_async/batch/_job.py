@@ -110,6 +110,12 @@ class Job:
         self._dedupe = dedupe
         self._retry_failed = retry_failed
         self._running: Running | None = None
+        self._summary: JobSummary | None = None
+
+    @property
+    def summary(self) -> JobSummary | None:
+        """What the last run has come to, however it ended; None before the first has ended."""
+        return self._summary
 
     @property
     def progress(self) -> JobProgress | None:
@@ -189,15 +195,15 @@ class Job:
         running = self._running = Running(
             self._ways(client, tally.cost), pending, output, tally, on_progress
         )
-        state = "stopped"
+        is_over = False
         try:
             await running.to_its_end()
             await in_thread(output.compact, pending.stale())
-            summary = tally.summary(str(self.output), time.monotonic())
-            state = "stopped" if summary.left else "done"
-            return summary
+            is_over = True
         finally:
-            running.save_manifest(state)
+            summary = self._summary = tally.summary(str(self.output), time.monotonic())
+            running.save_manifest("done" if is_over and not summary.left else "stopped")
+        return summary
 
     def _ways(self, client: OpenRouter, spent: float) -> Ways:
         budget = self._budget

@@ -130,16 +130,13 @@ class Running:
             raise self._ends_with
 
     async def _record(self, group: list[MapResult[Item, Row]]) -> None:
-        rows = self._rows_of(group)
-        self._unwritten += rows
+        self._unwritten += self._rows_of(group)
         await in_thread(self._write)
-        now = time.monotonic()
-        for row in rows:
-            self._tally.add(row, now)
         for result in group:
             flying = self._flying.pop(result.request.digest, None)
             if flying is not None:
                 flying.set()
+        now = time.monotonic()
         if self._on_progress is not None and now - self._told_at >= _TOLD_EVERY:
             self._told_at = now
             self._tell(self.progress())
@@ -169,6 +166,9 @@ class Running:
             while True:
                 rows.append(self._unwritten.popleft())
         self._output.write(rows)
+        now = time.monotonic()
+        for row in rows:  # what counts is on the disk
+            self._tally.add(row, now)
 
     def save_manifest(self, state: str) -> None:
         """Write the totals beside the output."""
