@@ -76,16 +76,25 @@ LEVELS = {
     "tools": 9,
     "batch": 9,
     "testing": 9,
-    "integrations": 9,
-    "cli": 10,
+    "integrations": 10,
+    "cli": 11,
 }
 
 # `openrouter_async` itself names what users import, from every level but the last two. It stands
 # above the client: what lies above it may use those public names.
 FACE_LEVEL = 8
 
-# Files of these folders make up one thing and know each other; the integrations do not.
-TOGETHER = {"_transport", "types", "resources", "testing", "tools", "batch", "cli"}
+# Files of these folders make up one thing and know each other.
+TOGETHER = {
+    "_transport",
+    "types",
+    "resources",
+    "testing",
+    "tools",
+    "batch",
+    "integrations",
+    "cli",
+}
 
 # `client.map(...)` and the like hand out an object of a higher level. The class is imported where
 # it is made, inside the method (or under TYPE_CHECKING), never when the client module is imported.

@@ -9,7 +9,10 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -216,13 +219,25 @@ def _run(job: Job, settings: _Settings) -> int:
     limits = _limits(settings)
     client = open_client(retry=RetryPolicy(max_attempts=settings.attempts), limits=limits)
     display = new_display(job.output.name, as_json=settings.as_json, is_quiet=settings.quiet)
-    is_interrupted = asyncio.run(_to_its_end(job, client, settings, display))
+    with _cluster(settings.ray):
+        is_interrupted = asyncio.run(_to_its_end(job, client, settings, display))
     summary = job.summary
     code = exit_code(summary, is_interrupted=is_interrupted)
     if summary is not None:
         display.end(summary, code)
         _save_page(job.output, settings.page, is_quiet=settings.quiet)
     return code
+
+
+def _cluster(address: str | None) -> AbstractContextManager[object]:
+    """Give the cluster that the job runs on, to be entered; nothing where there is none."""
+    if address is None:
+        return nullcontext()
+    if find_spec("ray") is None:
+        raise click.UsageError('--ray needs more: pip install "openrouter-async[cli,ray]"')
+    from openrouter_async.integrations.ray import Cluster
+
+    return Cluster(address)
 
 
 def _limits(settings: _Settings) -> Limits:
@@ -241,21 +256,14 @@ async def _to_its_end(job: Job, client: OpenRouter, settings: _Settings, display
     import asyncio
 
     async with client:
-        if settings.ray is None:
-            running = asyncio.ensure_future(job.run(client))
-        else:
-            from openrouter_async.integrations.ray import run_job
-
-            running = asyncio.ensure_future(
-                run_job(job, client, address=settings.ray, actors=settings.actors)
-            )
+        running, under_way = _started(job, client, settings)
         try:
             with display, _Interrupts(job, running, display) as interrupts:
                 while not running.done():
                     await asyncio.wait({running}, timeout=display.every)
                     progress = job.progress
                     if progress is not None:
-                        display.show(progress, _at_once(client))
+                        display.show(progress, under_way())
             if not (running.cancelled() and interrupts.count):
                 await running
         except BaseException as error:
@@ -267,8 +275,21 @@ async def _to_its_end(job: Job, client: OpenRouter, settings: _Settings, display
         return interrupts.count > 0
 
 
+def _started(
+    job: Job, client: OpenRouter, settings: _Settings
+) -> tuple[asyncio.Task[JobSummary], Callable[[], int]]:
+    """Begin the job here or on a cluster; give what tells how many requests are under way."""
+    import asyncio
+
+    if settings.ray is None:
+        return asyncio.ensure_future(job.run(client)), partial(_at_once, client)
+    from openrouter_async.integrations.ray import RayJob
+
+    ray_job = RayJob(job, client, actors=settings.actors)
+    return asyncio.ensure_future(ray_job.run()), lambda: ray_job.under_way
+
+
 def _at_once(client: OpenRouter) -> int:
-    """Tell how many requests are under way."""
     stats = client.stats()
     return sum(stats.under_way.values()) or stats.leased
 
