@@ -47,7 +47,7 @@ body {
 h1 { font-size: 1.5rem; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 1rem; margin: 0 0 .75rem; }
 p.under { color: var(--soft); margin: .25rem 0 1.75rem; overflow-wrap: anywhere; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.2rem, 1fr)); gap: .75rem; }
+.tiles { display: grid; grid-template-columns: repeat(8, 1fr); gap: .75rem; }
 .tile, section { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; }
 .tile { padding: .8rem 1rem; }
 .tile dt { color: var(--soft); font-size: .8rem; }
@@ -77,7 +77,9 @@ td.number, th.number { text-align: right; }
 td.said { overflow-wrap: anywhere; color: var(--soft); }
 tr:last-child td { border-bottom: 0; }
 td.number + td.said, th.number + th.said { padding-left: 1.5rem; }
+@media (max-width: 66rem) { .tiles { grid-template-columns: repeat(4, 1fr); } }
 @media (max-width: 34rem) {
+  .tiles { grid-template-columns: repeat(2, 1fr); }
   svg text { font-size: 21px; }
   td, th { white-space: nowrap; }
   td.said { min-width: 12rem; white-space: normal; }
