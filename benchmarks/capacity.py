@@ -63,7 +63,7 @@ class Dripping(asyncio.Protocol):
             self._transport.write(_HEAD)
             Dripping.listening.add(self)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         Dripping.listening.discard(self)
 

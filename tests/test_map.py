@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import msgspec
+import pickle
 import pytest
 
 from openrouter_async import Adaptive, ChatCompletion, Limits, OpenRouter, ParsedCompletion
@@ -562,6 +563,16 @@ def test_a_run_may_outlive_its_loop() -> None:
         assert repr(run) == "<MapRun: 1 results, 0 tasks>"
         del run
         gc.collect()
+
+
+async def test_requests_and_results_pickle(client: OpenRouter) -> None:
+    """They go to other processes and come back equal."""
+    request = ChatRequest("Hi", model="m", temperature=0)
+    async for result in client.map([request]):
+        copied = pickle.loads(pickle.dumps(result))
+        assert copied.request == request
+        assert copied.unwrap().text == result.unwrap().text
+        assert (copied.index, copied.seconds) == (result.index, result.seconds)
 
 
 def test_secrets_stay_out_of_what_is_printed() -> None:

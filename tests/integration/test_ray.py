@@ -149,7 +149,8 @@ def rows(count: int) -> Any:
 def kill_a_step() -> int:
     """Kill one of the actors that have rows; give its process id."""
     for process in psutil.Process().children(recursive=True):
-        if "MapBatches(ChatStep)" in " ".join(process.cmdline()):
+        name = " ".join(process.cmdline()).strip()
+        if "MapBatches(ChatStep)" in name and name.endswith(".submit"):  # is at work
             process.send_signal(signal.SIGKILL)
             return int(process.pid)
     raise AssertionError("no actor is there")
@@ -185,7 +186,7 @@ def test_2000_rows_over_two_actors_one_of_which_dies(
     assert {row["answer"] for row in found} == {"answer"}
     assert len(counting.prompts) == 2_000
     again = counting.prompts.total() - 2_000
-    assert again <= at_once, f"{again} requests were paid for twice"
+    assert 0 < again <= at_once, f"{again} requests were paid for twice"
     moments = sorted(request.at for request in counting.requests)
     assert all(late - early >= 60 for early, late in zip(moments, moments[limit:], strict=False))
     print(f"{again} requests were in flight at the kill")
