@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import pickle
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import msgspec
-import pickle
 import pytest
 
 from openrouter_async import Adaptive, ChatCompletion, Limits, OpenRouter, ParsedCompletion
@@ -567,7 +567,7 @@ def test_a_run_may_outlive_its_loop() -> None:
 
 async def test_requests_and_results_pickle(client: OpenRouter) -> None:
     """They go to other processes and come back equal."""
-    request = ChatRequest("Hi", model="m", temperature=0)
+    request = ChatRequest("Hi", model="openai/gpt-4o-mini", temperature=0)
     async for result in client.map([request]):
         copied = pickle.loads(pickle.dumps(result))
         assert copied.request == request
