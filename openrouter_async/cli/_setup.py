@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from openrouter_async import OpenRouter, RetryPolicy, Timeouts
+from openrouter_async import Limits, OpenRouter, RetryPolicy, Timeouts
 from openrouter_async._config import DEFAULT_BASE_URL
 from openrouter_async.cli._failures import NO_KEY
 
@@ -45,6 +45,7 @@ def open_client(
     needs_key: bool = True,
     retry: RetryPolicy = RetryPolicy(),
     timeouts: Timeouts = Timeouts(),
+    limits: Limits = Limits(),
     documents: Path | None = None,
 ) -> OpenRouter:
     """Make the client.
@@ -53,6 +54,7 @@ def open_client(
         needs_key: False where the API answers without one.
         retry: When requests are sent again.
         timeouts: How long to wait for what.
+        limits: How much of what it may hold, and how fast it may send.
         documents: A folder that remembers documents.
 
     Raises:
@@ -63,7 +65,11 @@ def open_client(
         raise _NoKey
     with checked():
         return OpenRouter(
-            None if has_key else "", retry=retry, timeouts=timeouts, documents=documents
+            None if has_key else "",
+            retry=retry,
+            timeouts=timeouts,
+            limits=limits,
+            documents=documents,
         )
 
 
