@@ -1,67 +1,66 @@
-"""CPU of the client process a chunk, beside the floor, in one interleaved run.
+"""Reads the same streams with this client, by hand, and with its peers, in one interleaved run.
 
-    python -m benchmarks [--runs N]
+    python -m benchmarks [--peers NAME ...] [--scene NAME ...] [--runs N] [--quick] [--upgrade]
     python -m benchmarks --check
-    python -m benchmarks --record
+    python -m benchmarks --record [--runs N]
 
-*The floor* is the loop that a good engineer writes by hand: bare aiohttp, split at blank lines,
-a msgspec decode into the same structs, and nothing else: no endings, no errors, no deadlines, no
-accumulation. Machines are shared and noisy, so only the ratios say something; `--check` fails
-where one of them got worse than 1.5 times what `--record` has written down.
+Told is the CPU time of the client's process a chunk, the wall time and the peak memory; printed as
+tables, and written to `benchmarks/results` as JSON and as a chart. The peers are installed into
+environments of their own on the first run. *The floor* is the loop that a good engineer writes by
+hand: bare aiohttp, split at blank lines, a msgspec decode into the same structs, and nothing else:
+no endings, no errors, no deadlines, no accumulation.
+
+Machines are shared and noisy, so only the ratios say something; `--check` fails where one of those
+to the floor got worse than 1.5 times what `--record` has written down.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
-import statistics
 import sys
-from importlib.metadata import version
 
-from ._check import check, cpu, record
-from ._figures import ratios, shown, spread, table
-from ._server import serving
+from ._check import check, record
+from ._compare import SCENES, compare
+from ._peers import PEERS
 
-SCENES = ("packed", "burst", "trickle", "short")
-OWN = ("floor", "typed", "text", "raw")
+QUICK = ("packed", "burst", "short", "import")
 
 
-def main(runs: int) -> None:
-    """Run all scenes `runs` times, in turn, and print medians and ratios."""
-    figures: dict[str, dict[str, list[float]]] = {}
-    with serving() as url:
-        for number in range(runs + 1):
-            for scene in SCENES:
-                for name in OWN:
-                    figure = cpu(url, scene, name)
-                    if number:  # the first round warms up
-                        figures.setdefault(scene, {}).setdefault(name, []).append(figure)
-    names = ("aiohttp", "msgspec", "openrouter-async")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    print(f"Python {platform.python_version()}, {versions}, {runs} runs, medians\n")
-    rows = [
-        [
-            scene,
-            name,
-            shown(statistics.median(values)),
-            spread(values),
-            shown({"floor": 1.0, **ratios(of_scene)}[name]),
-        ]
-        for scene, of_scene in figures.items()
-        for name, values in of_scene.items()
-    ]
-    print(table(("scene", "loop", "us a chunk", "spread", "x floor"), rows, numbers_from=2))
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="counted rounds (default 5)")
+def main() -> int:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, metavar="NAME", help=f"of {', '.join(PEERS)}; or none"
+    )
+    parser.add_argument(
+        "--scene", nargs="+", choices=SCENES, metavar="NAME", help=f"of {', '.join(SCENES)}"
+    )
+    parser.add_argument("--runs", type=int, help="runs of each (default 5; with --quick 2)")
+    parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}, two runs")
+    parser.add_argument("--upgrade", action="store_true", help="install the peers anew, the newest")
     parser.add_argument("--check", action="store_true", help="fail where a ratio got much worse")
     parser.add_argument("--record", action="store_true", help="write down the ratios of now")
     given = parser.parse_args()
+    runs: int = given.runs or (2 if given.quick else 5)
+    if runs < 1:
+        parser.error("--runs: at least one")
     if given.check:
-        sys.exit(check())
-    elif given.record:
-        record(given.runs)
-    else:
-        main(given.runs)
+        return check()
+    if given.record:
+        record(runs)
+        return 0
+    return compare(
+        list(PEERS) if given.peers is None else given.peers,
+        given.scene or (QUICK if given.quick else SCENES),
+        runs,
+        upgrade=given.upgrade,
+    )
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # what was begun has been put away
+        sys.exit(130)

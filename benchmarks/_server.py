@@ -6,16 +6,30 @@ The path of a request names the scene. Nothing is computed while a request is an
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import multiprocessing
+import random
 import re
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from functools import cache
 from multiprocessing.queues import Queue
 
-CHUNK_TEXT = " word"
-SCENES = ("packed", "burst", "trickle", "short")
-CHUNKS = {"packed": 10_000, "burst": 10_000, "trickle": 2_000, "short": 20}
+# Two in turn: a client may take a model that says the same again and again for a broken one.
+CHUNK_TEXTS = (" word", " more")
+IMAGE_BYTES = 8 * 2**20
+CHUNKS = {
+    "packed": 10_000,
+    "burst": 10_000,
+    "trickle": 2_000,
+    "short": 20,
+    "tools": 100,
+    "image": 1,
+    "relay": 10_000,
+    "long": 200_000,
+}
+"""Chunks with content of one stream, scene by scene."""
 
 _EVENTS_PER_READ = 50
 _HEAD = (
@@ -25,11 +39,11 @@ _HEAD = (
 _END = b"0\r\n\r\n"
 
 
-def event(content: str, finish: str | None = None) -> bytes:
-    """One event as OpenRouter sends it."""
+def event(content: str, finish: str | None = None, **more: object) -> bytes:
+    """One event as OpenRouter sends it; `more` are further fields of its delta."""
     choice = {
         "index": 0,
-        "delta": {"role": "assistant", "content": content},
+        "delta": {"role": "assistant", "content": content, **more},
         "finish_reason": finish,
         "native_finish_reason": finish,
         "logprobs": None,
@@ -45,17 +59,86 @@ def event(content: str, finish: str | None = None) -> bytes:
     return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
 
 
+def _block_event(kind: str, **fields: object) -> bytes:
+    """One event of Anthropic's wire form."""
+    data = json.dumps({"type": kind, **fields}, separators=(",", ":")).encode()
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
+
+
+def _fragment(number: int) -> bytes:
+    """One piece of a call's arguments; the first names the tool."""
+    function: dict[str, object] = {"arguments": '{"text":"' if number == 0 else "word "}
+    call: dict[str, object] = {"index": 0, "type": "function", "function": function}
+    if number == 0:
+        call["id"] = "call_1"
+        function["name"] = "write"
+    elif number == CHUNKS["tools"] - 1:
+        function["arguments"] = '"}'
+    return event("", tool_calls=[call])
+
+
 def _framed(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 _LAST = _framed(event("", "stop") + b"data: [DONE]\n\n") + _END
-_ONE = _framed(event(CHUNK_TEXT))
-_MANY = _framed(event(CHUNK_TEXT) * _EVENTS_PER_READ)
-_WHOLE = {
-    "packed": _HEAD + _MANY * (CHUNKS["packed"] // _EVENTS_PER_READ) + _LAST,
-    "burst": _HEAD + _ONE * CHUNKS["burst"] + _LAST,
-    "short": _HEAD + _ONE * CHUNKS["short"] + _LAST,
+_ONE = [_framed(event(text)) for text in CHUNK_TEXTS]
+_PAIR = b"".join(_ONE)
+_MANY = _framed(b"".join(event(text) for text in CHUNK_TEXTS) * (_EVENTS_PER_READ // 2))
+
+
+@cache
+def _chats() -> dict[str, bytes]:
+    """The answers as OpenRouter sends them; made in the server's process alone."""
+    image = base64.b64encode(random.Random(1).randbytes(IMAGE_BYTES * 3 // 4)).decode()
+    pictures = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}}]
+    burst = _HEAD + _PAIR * (CHUNKS["burst"] // 2) + _LAST
+    return {
+        "packed": _HEAD + _MANY * (CHUNKS["packed"] // _EVENTS_PER_READ) + _LAST,
+        "burst": burst,
+        "relay": burst,
+        "long": _HEAD + _PAIR * (CHUNKS["long"] // 2) + _LAST,
+        "short": _HEAD + _PAIR * (CHUNKS["short"] // 2) + _LAST,
+        "tools": _HEAD + b"".join(_framed(_fragment(n)) for n in range(CHUNKS["tools"])) + _LAST,
+        "image": _HEAD + _framed(event("", images=pictures)) + _LAST,
+    }
+
+
+_MESSAGE: dict[str, object] = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "m",
+    "content": [],
+    "stop_reason": None,
+    "stop_sequence": None,
+    "usage": {"input_tokens": 1, "output_tokens": 1},
+}
+_OPENING = _block_event("message_start", message=_MESSAGE) + _block_event(
+    "content_block_start", index=0, content_block={"type": "text", "text": ""}
+)
+_PIECES = [
+    _block_event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
+    for text in CHUNK_TEXTS
+]
+_CLOSING = (
+    _block_event("content_block_stop", index=0)
+    + _block_event(
+        "message_delta",
+        delta={"stop_reason": "end_turn", "stop_sequence": None},
+        usage={"output_tokens": 9},
+    )
+    + _block_event("message_stop")
+)
+_SINGLE = b"".join(_framed(piece) for piece in _PIECES)
+_SEVERAL = _framed(b"".join(_PIECES) * (_EVENTS_PER_READ // 2))
+_MESSAGES = {
+    scene: _HEAD + _framed(_OPENING) + body + _framed(_CLOSING) + _END
+    for scene, body in {
+        "packed": _SEVERAL * (CHUNKS["packed"] // _EVENTS_PER_READ),
+        "burst": _SINGLE * (CHUNKS["burst"] // 2),
+        "short": _SINGLE * (CHUNKS["short"] // 2),
+    }.items()
 }
 
 
@@ -74,16 +157,18 @@ class Scenes(asyncio.Protocol):
         if not blank or len(body) < (int(length[1]) if length else 0):
             return
         self._received = b""
-        scene = head.split(b" ", 2)[1].split(b"/")[1].decode()
+        path = head.split(b" ", 2)[1].partition(b"?")[0]
+        scene = path.split(b"/")[1].decode()
         if scene == "trickle":
             self._transport.write(_HEAD)
             self._trickle(CHUNKS["trickle"])
         else:
-            self._transport.write(_WHOLE[scene])
+            bodies = _MESSAGES if path.endswith(b"/messages") else _chats()
+            self._transport.write(bodies[scene])
 
     def _trickle(self, left: int) -> None:
         if left:
-            self._transport.write(_ONE)
+            self._transport.write(_ONE[left % 2])
             # Far enough apart that the client finds one event a read.
             asyncio.get_running_loop().call_later(0.0002, self._trickle, left - 1)
         else:
