@@ -37,6 +37,7 @@ LEVELS = {
     "_partial_json": 0,
     "_error_bodies": 2,
     "_accumulate": 2,
+    "_text_run": 3,
     "_completion": 3,
     "_retry": 2,
     "budget": 2,
