@@ -34,20 +34,20 @@ from ._frames import EventAligner
 from ._sse import EventTooLargeError, SSEDecoder
 from ._timing import opening_of
 from ._transport import AlreadyReading, DeadlinePassed, ResponseClosed, timeout_error
-from ._turns import turn_of_its_own
+from ._turns import is_being_cancelled, turn_of_its_own
 from .errors import (
-    APITimeoutError,
     FirstEventTimeout,
     IdleTimeout,
     OpenRouterError,
     Phase,
     ProtocolError,
-    StreamBrokenError,
+    StreamAPIError,
     StreamTruncatedError,
     TotalTimeout,
     WireIdleTimeout,
     redact,
 )
+from .hooks._observation import Observation, ending_of
 from .types import Ending, Timing
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ class Answer(Protocol):
     answered_at: float
     waited: float
     read_at: float
+
+    @property
+    def observation(self) -> Observation | None: ...
 
     def time(self) -> float: ...
     def spent(self, tokens: int) -> None: ...
@@ -168,6 +171,8 @@ class EventStream(Generic[T]):
     # What a subclass says about its events.
 
     _wanted: ClassVar[str] = "an event stream"
+    _last_event: ClassVar[bytes] = b""
+    """The name of the event that ends the stream, where ``[DONE]`` is not alone in that."""
 
     def _reset(self) -> None:
         """Forget what a failed attempt brought."""
@@ -370,6 +375,8 @@ class EventStream(Generic[T]):
             # Closed in the very turn of the loop in which the answer came.
             response.close()
             raise ResponseClosed
+        if response.observation is not None:
+            response = response.observation.followed(response)
         self._reset()
         self._decoder = SSEDecoder(self._limits.max_event_size)
         self._items = _NO_ITEMS
@@ -534,6 +541,8 @@ class EventStream(Generic[T]):
         self._silence = 0.0
         if self.timing.first_delta is None:
             self.timing.first_delta = self._read_at - self._started_at
+            if self._response is not None and self._response.observation is not None:
+                self._response.observation.first_delta(self.timing.first_delta)
 
     def _mark_opening(self, response: Answer) -> None:
         self._started_at = response.asked_at
@@ -567,10 +576,13 @@ class EventStream(Generic[T]):
             else:
                 phase = "first_event" if self._response is not None else error.phase or "headers"
             error.phase = error.phase if error.phase not in (None, "body") else phase
-            if self._response is not None:
-                error.attempts = self._response.attempt
-            self._end_as(_State.FAILED, _ending_of(error))
+            response = self._response
+            if response is not None:
+                error.attempts = response.attempt
+            self._end_as(_State.FAILED, ending_of(error))
             self._complete_error(error)
+            if response is not None and response.observation is not None:
+                response.observation.ended(self, error)
         return error
 
     def _end_as(self, state: _State, ending: Ending) -> None:
@@ -592,6 +604,24 @@ class EventStream(Generic[T]):
             response.finish()
         else:
             response.close()
+        if response.observation is not None and state is not _State.FAILED:
+            is_cancelled = state is _State.LEFT and is_being_cancelled()
+            response.observation.ended(self, is_cancelled=is_cancelled)
+
+    def _note_billing(self, error: OpenRouterError, cost: float | None) -> None:
+        """Say on a failure whether the answer costs money, by what is known of its cost."""
+        if error.phase == "body":
+            error.retryable = False
+        if cost is not None:
+            error.billed = "yes" if cost > 0 else "no"
+        elif error.phase == "body":
+            error.billed = "unknown"
+        elif isinstance(error, StreamAPIError):
+            error.billed = "no"  # an error without any output is not charged
+
+    def _raise_if_over(self) -> None:
+        if self.ending in ("left", "truncated", "broken", "error", "timeout"):
+            raise RuntimeError(f"this stream has nothing more to give: its ending is {self.ending}")
 
     def _begin_loop(self) -> None:
         if self._is_looped:
@@ -601,14 +631,6 @@ class EventStream(Generic[T]):
         if self._state in (_State.FAILED, _State.LEFT):
             raise RuntimeError(f"this stream cannot be iterated: it is {self._state.value}")
         self._is_looped = True
-
-
-def _ending_of(error: OpenRouterError) -> Ending:
-    if isinstance(error, StreamTruncatedError):
-        return "truncated"
-    if isinstance(error, StreamBrokenError):
-        return "broken"
-    return "timeout" if isinstance(error, APITimeoutError) else "error"
 
 
 class Leaving:
@@ -662,7 +684,7 @@ class RawCursor(Leaving):
 
     def __init__(self, stream: EventStream[Any]) -> None:
         super().__init__(stream)
-        self._aligner = EventAligner()
+        self._aligner = EventAligner(stream._last_event)
 
     def __aiter__(self) -> Self:
         return self

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, overload
 
 import msgspec
 
@@ -21,18 +21,19 @@ from ._config import Limits, Secret, Timeouts
 from ._error_bodies import error_in, error_in_stream
 from ._event_stream import NO_EVENTS, EventStream, Leaving, RawCursor, Send
 from ._pdf import CallDocuments
+from ._records import FindRecord, record_in_time
 from ._sse import NamedEvent
 from ._text_run import UNDECODED, TextRun
+from ._timing import speed_of
 from ._tool_calls import TooManyError
 from .budget import Reservation
-from .errors import NotFoundError, OpenRouterError, ProtocolError, StreamAPIError
+from .errors import OpenRouterError, ProtocolError
 from .types import (
     Annotation,
     ChatChunk,
     ChatCompletion,
     Ending,
     ErrorBody,
-    GenerationRecord,
     Image,
     RateLimit,
     Timing,
@@ -56,12 +57,6 @@ T = TypeVar("T")
 
 _decode: Final = msgspec.json.Decoder(ChatChunk).decode
 _WELL: Final = frozenset({"complete", "complete_no_sentinel", "complete_no_reason"})
-
-
-class FindRecord(Protocol):
-    """Finds the record of a generation, asking for up to `wait` seconds."""
-
-    async def __call__(self, generation_id: str, *, wait: float) -> GenerationRecord: ...
 
 
 class ChatStream(EventStream[ChatChunk]):
@@ -144,6 +139,11 @@ class ChatStream(EventStream[ChatChunk]):
     def cost(self) -> float | None:
         """USD charged; None where the server did not say."""
         return self._outline.usage.cost if self._outline.usage is not None else None
+
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why each choice ended, in order, of those that have."""
+        return self._outline.finish_reasons
 
     @property
     def cached_tokens(self) -> int | None:
@@ -373,18 +373,9 @@ class ChatStream(EventStream[ChatChunk]):
             raise RuntimeError("this stream is not over: read it to its end, or close it")
         if self.cost is not None or self.generation_id is None or self._find_record is None:
             return self.cost
-        import asyncio
-
-        deadline = asyncio.timeout(timeout)
-        try:
-            async with deadline:
-                record = await self._find_record(self.generation_id, wait=timeout)
-        except NotFoundError:
+        record = await record_in_time(self._find_record, self.generation_id, timeout)
+        if record is None:
             return None
-        except TimeoutError:
-            if deadline.expired():
-                return None
-            raise
         self._outline.usage = record.to_usage()
         if self._reservation is not None:
             self._reservation.settle(self.cost)
@@ -514,14 +505,7 @@ class ChatStream(EventStream[ChatChunk]):
         error.partial = self.partial
         if self._documents is not None:
             self._documents.learn_from(error)
-        if error.phase == "body":
-            error.retryable = False
-        if self.cost is not None:
-            error.billed = "yes" if self.cost > 0 else "no"
-        elif error.phase == "body":
-            error.billed = "unknown"
-        elif isinstance(error, StreamAPIError):
-            error.billed = "no"  # an error without any output is not charged
+        self._note_billing(error, self.cost)
 
     def _end_as(self, state: Any, ending: Ending) -> None:
         if self._response is not None and self.usage is not None:
@@ -529,11 +513,7 @@ class ChatStream(EventStream[ChatChunk]):
         super()._end_as(state, ending)
         self._texts = []  # what was taken ahead has not been seen by anybody
         self._next = None
-        timing, usage = self.timing, self.usage
-        if usage is not None and timing.end is not None and timing.first_delta is not None:
-            seconds = timing.end - timing.first_delta
-            if seconds > 0 and usage.completion_tokens:
-                timing.tokens_per_second = usage.completion_tokens / seconds
+        self.timing.tokens_per_second = speed_of(self.timing, self.usage)
         if self._reservation is not None:
             self._reservation.settle(self.cost)
         if self._documents is not None:
@@ -542,10 +522,6 @@ class ChatStream(EventStream[ChatChunk]):
         callbacks, self._on_end = self._on_end, []
         for callback in callbacks:
             callback(self)
-
-    def _raise_if_over(self) -> None:
-        if self.ending in ("left", "truncated", "broken", "error", "timeout"):
-            raise RuntimeError(f"this stream has nothing more to give: its ending is {self.ending}")
 
 
 class TextCursor(Leaving):

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import asyncio
 import doctest
 import importlib
-import inspect
 import os
 import pkgutil
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any
+from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
 
 import openrouter_async
-from openrouter_async import OpenRouter
-from openrouter_async.testing import Emulator, make_pdf
+from openrouter_async.testing import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-or-v1-test-key"
@@ -70,6 +65,24 @@ def test_structured_output_prints_values(tmp_path: Path) -> None:
     assert "herbs: " in printed
     assert "so far: title, difficulty, ingredients, steps" in printed
     assert "(easy), 1 steps" in printed
+
+
+def test_dialects_answer_alike(tmp_path: Path) -> None:
+    """The example of the dialects prints answers of both, and goes on with each."""
+    with Emulator.in_thread() as emulator:
+        printed = run_example("dialects.py", emulator.base_url, tmp_path)
+        assert emulator.accepted == 4
+    assert "complete, completed, cost $0.0" in printed
+    assert "end_turn, by Anthropic" in printed
+    assert printed.count("\u201criver\u201d") == 2
+
+
+def test_semantic_search_finds_the_text(tmp_path: Path) -> None:
+    """The example of vectors and ranks puts the text that answers first."""
+    with Emulator.in_thread() as emulator:
+        printed = run_example("semantic_search.py", emulator.base_url, tmp_path)
+    assert printed.splitlines()[0].endswith("Yukihiro Matsumoto.")
+    assert "cost $0.002" in printed
 
 
 def test_tools_runs_a_tool(tmp_path: Path) -> None:
@@ -219,6 +232,16 @@ def test_batch_images_draws_every_prompt(tmp_path: Path) -> None:
     assert [picture.read_bytes()[:4] for picture in pictures] == [b"\x89PNG"] * 3
 
 
+def test_batch_pdfs_sums_up_every_document(tmp_path: Path) -> None:
+    """The example of documents in a batch needs no key, and a second run pays for nothing."""
+    for _ in range(2):
+        printed = run_example("batch_pdfs.py", None, tmp_path)
+        assert "contract.pdf: " in printed
+        assert "The harvest of 1903 was 21 tons." in printed
+        assert "2 of 2 documents, $" in printed
+    assert len((tmp_path / "summaries.jsonl").read_bytes().splitlines()) == 2
+
+
 def modules() -> list[ModuleType]:
     """Every module of the package that imports without an extra."""
     found = pkgutil.walk_packages(openrouter_async.__path__, "openrouter_async.")
@@ -231,40 +254,3 @@ def test_docstring_examples_run(module: ModuleType) -> None:
     """Each example in a docstring gives what it says."""
     failed, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert failed == 0
-
-
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCKS = [
-    pytest.param(block, id=f"{page.name}-{number}")
-    for page in PAGES
-    for number, block in enumerate(
-        re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    )
-]
-
-
-def compiled(source: str) -> CodeType:
-    """Compile a block as a notebook would: `await` is allowed outside functions."""
-    source = source.replace("asyncio.run(main())", "await main()")
-    code: CodeType = compile(source, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    return code
-
-
-@pytest.mark.parametrize("source", BLOCKS)
-async def test_documented_code_runs(
-    source: str, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each block of the README and of the pages in docs runs as it stands."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "cat.png").write_bytes(PNG)
-    (tmp_path / "report.pdf").write_bytes(make_pdf("It was signed by Jane Miller."))
-    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
-    async with OpenRouter() as client:
-        names: dict[str, Any] = {"client": client, "asyncio": asyncio, "OpenRouter": OpenRouter}
-        result = eval(compiled(source), names)
-        if inspect.isawaitable(result):
-            await result
-        for name, value in list(names.items()):
-            if name.startswith("test_"):
-                await value()

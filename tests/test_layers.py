@@ -36,6 +36,7 @@ LEVELS = {
     "_tool_calls": 1,
     "_partial_json": 0,
     "_error_bodies": 2,
+    "hooks": 2,
     "_accumulate": 2,
     "_text_run": 3,
     "_completion": 3,
@@ -51,6 +52,8 @@ LEVELS = {
     "_limits": 3,
     "_transport": 3,
     "_threads": 3,
+    "_loopback": 3,
+    "_sign_in": 2,
     "_turns": 3,
     "_upload": 3,
     "_part_file": 0,
@@ -61,9 +64,11 @@ LEVELS = {
     "_stats": 4,
     "_bodies": 4,
     "_event_stream": 4,
+    "_records": 4,
     "stream": 5,
     "_heard": 5,
     "image_events": 5,
+    "text_streams": 5,
     "_byte_stream": 5,
     "_sender": 5,
     "resources": 6,
@@ -72,21 +77,33 @@ LEVELS = {
     "parsing": 6,
     "sharing": 6,
     "_chat_calls": 7,
+    "_endpoints": 7,
     "client": 8,
     "conversation": 9,
     "tools": 9,
     "batch": 9,
     "testing": 9,
-    "integrations": 9,
-    "cli": 10,
+    "integrations": 10,
+    "cli": 11,
 }
 
 # `openrouter_async` itself names what users import, from every level but the last two. It stands
 # above the client: what lies above it may use those public names.
 FACE_LEVEL = 8
 
-# Files of these folders make up one thing and know each other; the integrations do not.
-TOGETHER = {"_transport", "types", "resources", "testing", "tools", "batch", "cli"}
+# Files of these folders make up one thing and know each other.
+TOGETHER = {
+    "_transport",
+    "hooks",
+    "text_streams",
+    "types",
+    "resources",
+    "testing",
+    "tools",
+    "batch",
+    "integrations",
+    "cli",
+}
 
 # `client.map(...)` and the like hand out an object of a higher level. The class is imported where
 # it is made, inside the method (or under TYPE_CHECKING), never when the client module is imported.

@@ -128,6 +128,7 @@ class Reads:
         self.asked_at = self.sending_at = self.sent_at = self.answered_at = 0.0
         self.connected_at: float | None = None
         self.waited = self.read_at = 0.0
+        self.observation = None
 
     def time(self) -> float:
         """No time passes."""
