@@ -14,10 +14,12 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -31,12 +33,17 @@ KEY = "sk-or-v1-test-key"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 
 FENCE = re.compile(
-    r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>[\w+-]*)[^\n]*\n(?P<source>.*?)^(?P=indent)(?P=fence)$",
+    r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>[\w+-]*)(?P<info>[^\n]*)\n(?P<source>.*?)^(?P=indent)(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+) -->\s*\Z")
+TITLE = re.compile(r'title="(?P<name>[\w.]+)"')
 # What a console block says that changes the machine: read, not run.
 INSTALLS = re.compile(r"(?:(?:python -m )?pip|uv (?:add|pip)|make|git|cd|source) ?")
+
+
+# Names that a page takes as given, and the library behind each.
+OTHERS = {"openai_client": "openai", "official": "openrouter"}
 
 
 class Block(NamedTuple):
@@ -47,6 +54,7 @@ class Block(NamedTuple):
     language: str
     source: str
     not_run: str | None
+    title: str | None
 
     @property
     def name(self) -> str:
@@ -62,7 +70,7 @@ class Block(NamedTuple):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.partition(".")[0])
-        return found
+        return found | {library for name, library in OTHERS.items() if name in self.source}
 
     @property
     def missing(self) -> list[str]:
@@ -84,17 +92,22 @@ def blocks(*languages: str) -> Iterator[Block]:
             if languages and found["language"] not in languages:
                 continue
             mark = NOT_RUN.search(text[: found.start()])
+            title = TITLE.search(found["info"])
             yield Block(
                 page,
                 text.count("\n", 0, found.start()) + 2,
                 found["language"],
                 dedent(found["source"]),
                 mark["reason"].strip() if mark is not None else None,
+                title["name"] if title is not None else None,
             )
 
 
-def fill(folder: Path) -> None:
-    """Put the files there that the pages speak of."""
+def fill(folder: Path, page: Path) -> None:
+    """Put the files there that a page speaks of: those of all pages, and its own titled blocks."""
+    for block in blocks():
+        if block.page == page and block.title is not None:
+            (folder / block.title).write_text(block.source)
     (folder / "cat.png").write_bytes(PNG)
     (folder / "report.pdf").write_bytes(make_pdf("It was signed by Jane Miller."))
     (folder / "app.log").write_text("ERROR: disk full\n")
@@ -105,23 +118,30 @@ def compiled(block: Block) -> CodeType:
     """Compile a block as a notebook would: `await` is allowed outside functions."""
     source = block.source.replace("asyncio.run(main())", "await main()")
     lines = "\n" * (block.line - 1)  # a traceback tells the page's own line
-    code: CodeType = compile(
-        lines + source, str(block.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    )
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    code: CodeType = compile(lines + source, str(block.page), "exec", flags, dont_inherit=True)
     return code
+
+
+def other_client(library: str, emulator: Emulator) -> Any:
+    """Make a client of another library, for the same server."""
+    if library == "openai":
+        return import_module(library).AsyncOpenAI(base_url=emulator.base_url, api_key=KEY)
+    return import_module(library).OpenRouter(server_url=emulator.base_url, api_key=KEY)
 
 
 async def run_python(block: Block, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a block against the emulator, and the tests that it defines."""
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
     monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
-    async with OpenRouter() as client:
-        names: dict[str, Any] = {
-            "__name__": "documented",
-            "asyncio": asyncio,
-            "client": client,
-            "OpenRouter": OpenRouter,
-        }
+    async with OpenRouter() as client, AsyncExitStack() as stack:
+        module = ModuleType("documented")
+        monkeypatch.setitem(sys.modules, "documented", module)  # dataclasses look there
+        names = vars(module)
+        names |= {"asyncio": asyncio, "client": client, "OpenRouter": OpenRouter}
+        for name, library in OTHERS.items():
+            if name in block.source:
+                names[name] = await stack.enter_async_context(other_client(library, emulator))
         result = eval(compiled(block), names)
         if inspect.isawaitable(result):
             await result

@@ -50,14 +50,14 @@ async def test_documented_code_runs(
     if block.missing:
         pytest.skip(f"{', '.join(block.missing)} is not installed; tests/integration runs this")
     monkeypatch.chdir(tmp_path)
-    fill(tmp_path)
+    fill(tmp_path, block.page)
     await run_python(block, emulator, monkeypatch)
 
 
 @pytest.mark.parametrize("block", params("console"))
 async def test_documented_commands_run(block: Block, emulator: Emulator, tmp_path: Path) -> None:
     """Each command on a page runs, in the order of its block, and ends well."""
-    fill(tmp_path)
+    fill(tmp_path, block.page)
     await run_console(block, emulator, tmp_path)
 
 

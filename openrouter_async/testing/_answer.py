@@ -83,7 +83,9 @@ class Answer:
             "logprobs": None,
             "message": message_of(deltas),
         }
-        body = {**self._top("chat.completion"), "choices": [choice]}
+        # OpenRouter has no fingerprint of its own and still names it; its SDK insists on that.
+        top = {**self._top("chat.completion"), "system_fingerprint": None}
+        body: dict[str, Any] = {**top, "choices": [choice]}
         if self.usage is not None:
             body["usage"] = self.usage
         return msgspec.json.encode(body)
