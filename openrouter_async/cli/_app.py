@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "cost": "Show what a generation cost, or what the key has used.",
     "emulator": "Run a pretend OpenRouter on this machine.",
     "doctor": "Check key, network, proxy, TLS and credit.",
+    "completion": "Have bash, zsh or fish complete commands and options.",
 }
 
 
