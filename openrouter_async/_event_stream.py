@@ -42,6 +42,7 @@ from .errors import (
     OpenRouterError,
     Phase,
     ProtocolError,
+    StreamAPIError,
     StreamBrokenError,
     StreamTruncatedError,
     TotalTimeout,
@@ -163,6 +164,8 @@ class EventStream(Generic[T]):
     # What a subclass says about its events.
 
     _wanted: ClassVar[str] = "an event stream"
+    _last_event: ClassVar[bytes] = b""
+    """The name of the event that ends the stream, where ``[DONE]`` is not alone in that."""
 
     def _reset(self) -> None:
         """Forget what a failed attempt brought."""
@@ -556,6 +559,21 @@ class EventStream(Generic[T]):
         else:
             response.close()
 
+    def _note_billing(self, error: OpenRouterError, cost: float | None) -> None:
+        """Say on a failure whether the answer costs money, by what is known of its cost."""
+        if error.phase == "body":
+            error.retryable = False
+        if cost is not None:
+            error.billed = "yes" if cost > 0 else "no"
+        elif error.phase == "body":
+            error.billed = "unknown"
+        elif isinstance(error, StreamAPIError):
+            error.billed = "no"  # an error without any output is not charged
+
+    def _raise_if_over(self) -> None:
+        if self.ending in ("left", "truncated", "broken", "error", "timeout"):
+            raise RuntimeError(f"this stream has nothing more to give: its ending is {self.ending}")
+
     def _begin_loop(self) -> None:
         if self._is_looped:
             raise RuntimeError(
@@ -636,7 +654,7 @@ class RawCursor(Leaving):
 
     def __init__(self, stream: EventStream[Any]) -> None:
         super().__init__(stream)
-        self._aligner = EventAligner()
+        self._aligner = EventAligner(stream._last_event)
 
     def __aiter__(self) -> Self:
         return self

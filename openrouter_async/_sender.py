@@ -13,7 +13,7 @@ from math import inf
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
-from ._bodies import read_body, read_error_body
+from ._bodies import read_error_body
 from ._config import (
     Limits,
     RetryPolicy,
@@ -84,7 +84,7 @@ class Sender:
         self.is_closed = False
         self.is_draining = False
         self._sending: set[object] = set()  # requests whose answer is not accepted yet
-        self._retry = retry
+        self.retry = retry
         self._headers = {"User-Agent": USER_AGENT, **headers}
         self._check_origin()
         self._transport_arguments = transport
@@ -103,8 +103,12 @@ class Sender:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         reservation: Reservation | None = None,
+        needs_key: bool = True,
     ) -> T:
-        """Send until the response is accepted, trying again where `_retry` says so."""
+        """Send until the response is accepted, trying again where `_retry` says so.
+
+        Without `needs_key` a client that has no key sends none instead of refusing.
+        """
         self.refuse_if_closed()
         request = object()
         self._sending.add(request)
@@ -117,19 +121,12 @@ class Sender:
                 body,
                 query,
                 timeouts or self.timeouts,
-                retry or self._retry,
+                retry or self.retry,
                 reservation,
+                needs_key,
             )
         finally:
             self._sending.discard(request)
-
-    async def fetch(self, path: str, query: Mapping[str, str]) -> bytes:
-        """Get one JSON document of the API."""
-
-        async def accept(response: Response) -> bytes:
-            return await read_body(response, self.timeouts)
-
-        return await self.send("GET", path, accept, headers=JSON_HEADERS, query=query)
 
     async def _send_until_accepted(
         self,
@@ -142,6 +139,7 @@ class Sender:
         timeouts: Timeouts,
         retry: RetryPolicy,
         reservation: Reservation | None,
+        needs_key: bool,
     ) -> T:
         import asyncio
 
@@ -153,7 +151,7 @@ class Sender:
             try:
                 # Files are looked at anew each time, and before a connection is taken.
                 sent = await body.opened() if isinstance(body, BodyWithFiles) else body
-                request = self._request(method, path, headers, sent, query)
+                request = self._request(method, path, headers, sent, query, needs_key)
                 if isinstance(body, BodyWithDocuments):
                     request.max_error_body = self.limits.max_event_size  # it may hold a parse
                 request.on_leaving = reservation.leaves if reservation is not None else None
@@ -252,18 +250,26 @@ class Sender:
         headers: Mapping[str, str],
         body: bytes | StreamedBody | None,
         query: Mapping[str, str] | None,
+        needs_key: bool,
     ) -> Request:
         if self.is_closed:
             self.refuse_if_closed()
-        if self.key is None:
+        if self.key is None and needs_key:
             raise _no_key()
         authorization = (
             {"Authorization": SealedText(f"Bearer {self.key.reveal()}")} if self.key else {}
         )
         everything = _merged(self._headers, headers, authorization)
         # A model's name in a path may hold characters that mean something in a URL.
-        url = self.base_url + quote(path, safe="/:@~!$&'()*+,;=%")
+        url = self._base_of(path) + quote(path, safe="/:@~!$&'()*+,;=%")
         return Request(method, url, everything, body, query)
+
+    def _base_of(self, path: str) -> str:
+        """Give what a path is put behind: ``/api/beta/...`` stands beside ``/api/v1``."""
+        if not path.startswith("/api/"):
+            return self.base_url
+        before, mark, _ = self.base_url.rpartition("/api/")
+        return before if mark else self.base_url
 
     async def _open(self, request: Request, timeouts: Timeouts) -> Response:
         """Send once, following redirects within the origin, and raise an error status."""
@@ -331,7 +337,7 @@ class Sender:
         self.key = key_from(state["key"])
         self._check_origin()
         self._transport = Transport(self.timeouts, self.limits, **self._transport_arguments)
-        self._limiter = Limiter(self._retry, self.limits)
+        self._limiter = Limiter(self.retry, self.limits)
 
 
 def _patience(timeouts: Timeouts, retry: RetryPolicy, elapsed: float) -> tuple[float, str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, overload
 
 import msgspec
 
@@ -20,17 +20,17 @@ from ._config import Limits, Secret, Timeouts
 from ._error_bodies import error_in, error_in_stream
 from ._event_stream import EventStream, Leaving, RawCursor, Send
 from ._pdf import CallDocuments
+from ._records import FindRecord, record_in_time
 from ._sse import NamedEvent
 from ._tool_calls import TooManyError
 from .budget import Reservation
-from .errors import NotFoundError, OpenRouterError, ProtocolError, StreamAPIError
+from .errors import OpenRouterError, ProtocolError
 from .types import (
     Annotation,
     ChatChunk,
     ChatCompletion,
     Ending,
     ErrorBody,
-    GenerationRecord,
     Image,
     RateLimit,
     Timing,
@@ -54,12 +54,6 @@ T = TypeVar("T")
 
 _decode: Final = msgspec.json.Decoder(ChatChunk).decode
 _WELL: Final = frozenset({"complete", "complete_no_sentinel", "complete_no_reason"})
-
-
-class FindRecord(Protocol):
-    """Finds the record of a generation, asking for up to `wait` seconds."""
-
-    async def __call__(self, generation_id: str, *, wait: float) -> GenerationRecord: ...
 
 
 class ChatStream(EventStream[ChatChunk]):
@@ -366,18 +360,9 @@ class ChatStream(EventStream[ChatChunk]):
             raise RuntimeError("this stream is not over: read it to its end, or close it")
         if self.cost is not None or self.generation_id is None or self._find_record is None:
             return self.cost
-        import asyncio
-
-        deadline = asyncio.timeout(timeout)
-        try:
-            async with deadline:
-                record = await self._find_record(self.generation_id, wait=timeout)
-        except NotFoundError:
+        record = await record_in_time(self._find_record, self.generation_id, timeout)
+        if record is None:
             return None
-        except TimeoutError:
-            if deadline.expired():
-                return None
-            raise
         self._outline.usage = record.to_usage()
         if self._reservation is not None:
             self._reservation.settle(self.cost)
@@ -473,14 +458,7 @@ class ChatStream(EventStream[ChatChunk]):
         error.partial = self.partial
         if self._documents is not None:
             self._documents.learn_from(error)
-        if error.phase == "body":
-            error.retryable = False
-        if self.cost is not None:
-            error.billed = "yes" if self.cost > 0 else "no"
-        elif error.phase == "body":
-            error.billed = "unknown"
-        elif isinstance(error, StreamAPIError):
-            error.billed = "no"  # an error without any output is not charged
+        self._note_billing(error, self.cost)
 
     def _end_as(self, state: Any, ending: Ending) -> None:
         if self._response is not None and self.usage is not None:
@@ -499,10 +477,6 @@ class ChatStream(EventStream[ChatChunk]):
         callbacks, self._on_end = self._on_end, []
         for callback in callbacks:
             callback(self)
-
-    def _raise_if_over(self) -> None:
-        if self.ending in ("left", "truncated", "broken", "error", "timeout"):
-            raise RuntimeError(f"this stream has nothing more to give: its ending is {self.ending}")
 
 
 class TextCursor(Leaving):

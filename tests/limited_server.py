@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +21,16 @@ END: dict[str, object] = {
     "usage": {"prompt_tokens": 10, "completion_tokens": 90, "total_tokens": 100},
 }
 TAIL = f"data: {json.dumps(END)}\n\ndata: [DONE]\n\n".encode()
+GOLDEN = 0.618034
 HEAD = f"data: {json.dumps(CHUNK)}\n\n".encode()
+
+
+def _paces(spread: float) -> Iterator[float]:
+    """Give different factors about 1, evenly spread and each time the same."""
+    fraction = 0.0
+    while True:
+        yield 1 + spread * (2 * fraction - 1)
+        fraction = (fraction + GOLDEN) % 1
 
 
 class LimitedServer:
@@ -30,6 +39,7 @@ class LimitedServer:
     Attributes:
         room: How many it takes at once; asked anew for every request.
         seconds: How long an answer takes, its first delta half of that.
+        spread: By which part of that answers take longer or shorter.
         retry_after: What its refusals ask for, in seconds, where they ask.
         arrivals: When requests came, by the loop's clock, and whether they were taken.
         under_way: How many answers are being given.
@@ -41,6 +51,7 @@ class LimitedServer:
         room: Callable[[], int],
         *,
         seconds: float = 0.0,
+        spread: float = 0.0,
         retry_after: float | None = None,
     ) -> None:
         self.room = room
@@ -50,6 +61,7 @@ class LimitedServer:
         self.under_way = 0
         self.most = 0
         self.base_url = ""
+        self._paces = _paces(spread)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -90,9 +102,10 @@ class LimitedServer:
         try:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             await response.prepare(request)
-            await asyncio.sleep(self.seconds / 2)
+            half = self.seconds / 2 * next(self._paces)
+            await asyncio.sleep(half)
             await response.write(HEAD)
-            await asyncio.sleep(self.seconds / 2)
+            await asyncio.sleep(half)
         finally:
             self.under_way -= 1
         await response.write(TAIL)

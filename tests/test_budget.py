@@ -589,7 +589,7 @@ async def test_the_money_is_held_until_the_end_is_known(
 ) -> None:
     """The reservation stands while an answer is silent; a deadline settles it as any end does."""
     emulator.play(chat("a").stall_after(1))
-    stream = once.stream("Hi", budget=budget, timeouts=Timeouts(idle=0.05))
+    stream = once.stream("Hi", budget=budget, timeouts=Timeouts(idle=0.2))
     async with stream:
         assert budget.reserved == HELD
         with pytest.raises(IdleTimeout):

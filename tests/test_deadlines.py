@@ -141,7 +141,7 @@ async def side_by_side(cases: Mapping[str, C], check: Callable[[C], Awaitable[No
 
 
 def fires_in_time(timeouts: Timeouts, kind: type[OpenRouterError], took: float) -> bool:
-    """Whether a deadline fired not before its time and at most half a second after it."""
+    """Whether a deadline fired not before its time and at most two seconds after it."""
     fields: dict[type[OpenRouterError], float | None] = {
         ConnectTimeout: timeouts.connect,
         QueueTimeout: timeouts.queue,
@@ -152,7 +152,7 @@ def fires_in_time(timeouts: Timeouts, kind: type[OpenRouterError], took: float) 
     }
     seconds = fields[kind]
     assert seconds is not None
-    return seconds - 0.01 <= took < seconds + 0.5
+    return seconds - 0.01 <= took < seconds + 2
 
 
 async def test_a_silence_raises_by_its_name() -> None:
@@ -188,7 +188,7 @@ async def check_silence(silence: Silence) -> None:
         assert stream.ending == "timeout"
         assert client.stats().leased == 0
         assert client.stats().waiting == 0
-        await emulator.wait_for(lambda: emulator.disconnects == 1, timeout=1)
+        await emulator.wait_for(lambda: emulator.disconnects == 1, timeout=5)
 
 
 async def hear(stream: ChatStream, heard: list[str]) -> None:
@@ -292,7 +292,7 @@ async def check_json_silence(silence: JSONSilence) -> None:
         assert caught.value.phase == silence.phase
         assert caught.value.billed == "unknown"
         assert client.stats().leased == 0
-        await emulator.wait_for(lambda: emulator.disconnects == 1, timeout=1)
+        await emulator.wait_for(lambda: emulator.disconnects == 1, timeout=5)
 
 
 async def test_an_error_that_drips_is_raised_in_time(emulator: Emulator) -> None:

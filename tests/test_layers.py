@@ -50,6 +50,8 @@ LEVELS = {
     "_limits": 3,
     "_transport": 3,
     "_threads": 3,
+    "_loopback": 3,
+    "_sign_in": 2,
     "_turns": 3,
     "_upload": 3,
     "_part_file": 0,
@@ -60,9 +62,11 @@ LEVELS = {
     "_stats": 4,
     "_bodies": 4,
     "_event_stream": 4,
+    "_records": 4,
     "stream": 5,
     "_heard": 5,
     "image_events": 5,
+    "text_streams": 5,
     "_byte_stream": 5,
     "_sender": 5,
     "resources": 6,
@@ -71,6 +75,7 @@ LEVELS = {
     "parsing": 6,
     "sharing": 6,
     "_chat_calls": 7,
+    "_endpoints": 7,
     "client": 8,
     "conversation": 9,
     "tools": 9,
@@ -85,7 +90,7 @@ LEVELS = {
 FACE_LEVEL = 8
 
 # Files of these folders make up one thing and know each other; the integrations do not.
-TOGETHER = {"_transport", "types", "resources", "testing", "tools", "batch", "cli"}
+TOGETHER = {"_transport", "text_streams", "types", "resources", "testing", "tools", "batch", "cli"}
 
 # `client.map(...)` and the like hand out an object of a higher level. The class is imported where
 # it is made, inside the method (or under TYPE_CHECKING), never when the client module is imported.

@@ -49,7 +49,7 @@ from tests.stepping import Interrupted, cancel_this
 SILENT = chat({"role": "assistant", "content": ""}, "too late").stall_after(1)
 """An answer that begins with a role, which says nothing, and then stands still."""
 GOOD = chat({"role": "assistant", "content": ""}, "a", "b", "c", images=[PNG])
-SOON = Timeouts(first_event=0.05)
+SOON = Timeouts(first_event=0.3)
 
 
 @pytest.fixture
@@ -225,9 +225,9 @@ async def test_the_deadline_of_all_is_one(emulator: Emulator, client: OpenRouter
     """`total` is that of the whole call: it ends the race, and the later ones have what is left."""
     emulator.always(SILENT)
     with pytest.raises(TotalTimeout):
-        await client.complete("Hi", model="a", fallback=["b"], timeouts=Timeouts(total=0.05))
+        await client.complete("Hi", model="a", fallback=["b"], timeouts=Timeouts(total=0.3))
     assert asked(emulator) == ["a"]
-    waits = Timeouts(first_event=0.1, total=0.15)
+    waits = Timeouts(first_event=0.3, total=0.5)
     with pytest.raises(TotalTimeout) as caught:
         await client.complete("Hi", model="a", fallback=["b"], timeouts=waits)
     assert [type(error) for error in caught.value.earlier] == [FirstEventTimeout]

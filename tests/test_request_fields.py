@@ -86,6 +86,7 @@ BODY: Plain = {
     ],
     "tool_choice": {"type": "function", "function": {"name": "f"}},
     "parallel_tool_calls": False,
+    "deferred_tools": {"profile": "portable", "protocol": "v1"},
     "max_tool_calls": 30,
     "stop_server_tools_when": [
         {"type": "step_count_is", "step_count": 3},

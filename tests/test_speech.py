@@ -239,7 +239,7 @@ async def test_silence_has_a_deadline(emulator: Emulator, client: OpenRouter) ->
     """Sound that stops coming runs into the same deadlines as an answer in text."""
     emulator.play(sound(Send(b"one"), Stall()))
     with pytest.raises(IdleTimeout) as caught:
-        await client.audio.speech("Hello", model=MODEL, timeouts=Timeouts(idle=0.05))
+        await client.audio.speech("Hello", model=MODEL, timeouts=Timeouts(idle=0.3))
     assert caught.value.partial_bytes == b"one"
 
 

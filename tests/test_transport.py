@@ -99,19 +99,19 @@ async def test_waiting_in_line_counts_towards_no_deadline(emulator: Emulator) ->
     """A request that waits longer for its turn than any deadline allows is served all the same."""
     emulator.play(ANSWER.hold_after(1), ANSWER)
     limits = Limits(max_connections=1)
-    short = Timeouts(connect=0.3, wire_idle=0.3, first_event=0.3, idle=0.3, total=0.3)
+    short = Timeouts(connect=1, wire_idle=1, first_event=1, idle=1, total=1)
     async with OpenRouter(KEY, base_url=emulator.base_url, limits=limits) as client:
         first = asyncio.create_task(ask(client))
         await emulator.wait_for(lambda: emulator.holding)
         stream = client.stream("Hi", model="m", timeouts=short)
         second = asyncio.create_task(stream.collect())
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.1)
         assert client.stats().waiting == 1
         emulator.release()
         assert await first == "Hello"
         assert (await second).text == "Hello"
         assert stream.timing.queue is not None
-        assert stream.timing.queue > 0.35
+        assert stream.timing.queue > 1
 
 
 async def test_line_is_first_come_first_served(emulator: Emulator) -> None:
@@ -743,7 +743,7 @@ async def test_tls_through_a_proxy(secure: Emulator, authority: Authority, proxy
 
 async def left(emulator: Emulator, count: int) -> None:
     """Wait until the server has seen so many clients go."""
-    await emulator.wait_for(lambda: emulator.disconnects == count, timeout=1)
+    await emulator.wait_for(lambda: emulator.disconnects == count, timeout=5)
 
 
 async def test_leaving_over_tls_is_seen_at_once(secure: Emulator, authority: Authority) -> None:

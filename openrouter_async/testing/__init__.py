@@ -16,6 +16,7 @@ from openrouter_async.testing._pdf import make_pdf
 from openrouter_async.testing._proxy import Corrupt, Fault, FaultProxy, Slow
 from openrouter_async.testing._script import Reply
 from openrouter_async.testing._steps import Cut, Drip, Hold, Pause, Raw, Reset, Send, Stall, Step
+from openrouter_async.testing._texts import error_event, message, response, text
 from openrouter_async.testing._watch import Flag
 from openrouter_async.testing._wire import Framing
 
@@ -41,9 +42,13 @@ __all__ = [
     "chat",
     "completion",
     "error_chunk",
+    "error_event",
     "file_annotation",
     "generation",
     "http_error",
     "make_pdf",
+    "message",
     "replay",
+    "response",
+    "text",
 ]

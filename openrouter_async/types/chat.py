@@ -361,6 +361,8 @@ class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it ha
     system_fingerprint: str | None = None
     service_tier: str | None = None
     openrouter_metadata: dict[str, Any] | None = None
+    alignment: dict[str, Any] | None = None
+    safeguard_results: list[dict[str, Any]] | None = None
     arrival: Arrival = field(default_factory=Arrival, name="(arrival)")
 
     def __eq__(self, other: Any) -> bool:
