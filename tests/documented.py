@@ -42,6 +42,8 @@ TITLE = re.compile(r'title="(?P<name>[\w.]+)"')
 INSTALLS = re.compile(r"(?:(?:python -m )?pip|uv (?:add|pip)|make|git|cd|source) ?")
 
 
+# What only the tests of tests/integration have; they run the blocks that import it.
+LARGE = {"IPython", "openai", "openrouter", "ray"}
 # Names that a page takes as given, and the library behind each.
 OTHERS = {"openai_client": "openai", "official": "openrouter"}
 
