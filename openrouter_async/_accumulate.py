@@ -101,6 +101,12 @@ class Outline:
         reasons = self._finish_reasons
         return bool(reasons) and None not in reasons.values()
 
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """The finish reasons that were seen, in the order of their choices."""
+        reasons = (self._finish_reasons[index] for index in sorted(self._finish_reasons))
+        return tuple(reason for reason in reasons if reason is not None)
+
     def add(self, chunk: ChatChunk) -> None:
         """Take one chunk."""
         for choice in chunk.choices:

@@ -34,21 +34,20 @@ from ._frames import EventAligner
 from ._sse import EventTooLargeError, SSEDecoder
 from ._timing import opening_of
 from ._transport import AlreadyReading, DeadlinePassed, ResponseClosed, timeout_error
-from ._turns import turn_of_its_own
+from ._turns import is_being_cancelled, turn_of_its_own
 from .errors import (
-    APITimeoutError,
     FirstEventTimeout,
     IdleTimeout,
     OpenRouterError,
     Phase,
     ProtocolError,
     StreamAPIError,
-    StreamBrokenError,
     StreamTruncatedError,
     TotalTimeout,
     WireIdleTimeout,
     redact,
 )
+from .hooks._observation import Observation, ending_of
 from .types import Ending, Timing
 
 if TYPE_CHECKING:
@@ -71,6 +70,9 @@ class Answer(Protocol):
     sent_at: float
     answered_at: float
     waited: float
+
+    @property
+    def observation(self) -> Observation | None: ...
 
     def time(self) -> float: ...
     def spent(self, tokens: int) -> None: ...
@@ -334,6 +336,8 @@ class EventStream(Generic[T]):
             # Closed in the very turn of the loop in which the answer came.
             response.close()
             raise ResponseClosed
+        if response.observation is not None:
+            response = response.observation.followed(response)
         self._reset()
         self._decoder = SSEDecoder(self._limits.max_event_size)
         self._events = _NO_EVENTS
@@ -502,6 +506,8 @@ class EventStream(Generic[T]):
         self._silence = 0.0
         if self.timing.first_delta is None:
             self.timing.first_delta = self._read_at - self._started_at
+            if self._response is not None and self._response.observation is not None:
+                self._response.observation.first_delta(self.timing.first_delta)
 
     def _mark_opening(self, response: Answer) -> None:
         self._started_at = response.asked_at
@@ -535,10 +541,13 @@ class EventStream(Generic[T]):
             else:
                 phase = "first_event" if self._response is not None else error.phase or "headers"
             error.phase = error.phase if error.phase not in (None, "body") else phase
-            if self._response is not None:
-                error.attempts = self._response.attempt
-            self._end_as(_State.FAILED, _ending_of(error))
+            response = self._response
+            if response is not None:
+                error.attempts = response.attempt
+            self._end_as(_State.FAILED, ending_of(error))
             self._complete_error(error)
+            if response is not None and response.observation is not None:
+                response.observation.ended(self, error)
         return error
 
     def _end_as(self, state: _State, ending: Ending) -> None:
@@ -558,6 +567,9 @@ class EventStream(Generic[T]):
             response.finish()
         else:
             response.close()
+        if response.observation is not None and state is not _State.FAILED:
+            is_cancelled = state is _State.LEFT and is_being_cancelled()
+            response.observation.ended(self, is_cancelled=is_cancelled)
 
     def _note_billing(self, error: OpenRouterError, cost: float | None) -> None:
         """Say on a failure whether the answer costs money, by what is known of its cost."""
@@ -591,14 +603,6 @@ def _events_then_error(events: list[bytes], error: ProtocolError) -> Iterator[by
         raise error
     finally:
         del error  # its traceback holds this frame, which must not hold it
-
-
-def _ending_of(error: OpenRouterError) -> Ending:
-    if isinstance(error, StreamTruncatedError):
-        return "truncated"
-    if isinstance(error, StreamBrokenError):
-        return "broken"
-    return "timeout" if isinstance(error, APITimeoutError) else "error"
 
 
 class Leaving:

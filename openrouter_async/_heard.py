@@ -10,6 +10,7 @@ from math import inf
 
 from ._event_stream import Accept, Answer, Send
 from ._transport import ResponseClosed
+from .hooks._observation import Observation
 
 __all__ = ["Ear"]
 
@@ -99,6 +100,11 @@ class Heard:
         if self._read is not None:
             self._read.append(data)
         return data
+
+    @property
+    def observation(self) -> Observation | None:
+        """See `Response.observation`; the first reader leaves that to the second as well."""
+        return self._answer.observation if self._answer is not None else None
 
     def spent(self, tokens: int) -> None:
         """See `Response.spent`."""

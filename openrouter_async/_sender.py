@@ -29,11 +29,13 @@ from ._pdf import BodyWithDocuments
 from ._retry import classify, delay_before_retry, why_too_long
 from ._sealed import SealedText
 from ._stats import ClientStats, stats_of
-from ._transport import Request, Response, StreamedBody, Transport
+from ._transport import Request, Response, ResponseClosed, StreamedBody, Transport
+from ._turns import is_being_cancelled
 from ._upload import BodyWithFiles
 from ._version import __version__
 from .budget import Reservation
 from .errors import APIStatusError, AuthenticationError, OpenRouterError, ProtocolError
+from .hooks._observation import Hooks, Observation
 
 __all__ = ["JSON_HEADERS", "STREAM_HEADERS", "USER_AGENT", "Sender"]
 
@@ -75,10 +77,12 @@ class Sender:
         limits: Limits,
         transport: Mapping[str, Any],
         allow_insecure_http: bool = False,
+        hooks: Hooks | None = None,
     ) -> None:
         self.key = key
         self.base_url = base_url
         self._allows_insecure_http = allow_insecure_http
+        self._hooks = hooks
         self.timeouts = timeouts
         self.limits = limits
         self.is_closed = False
@@ -112,8 +116,11 @@ class Sender:
         self.refuse_if_closed()
         request = object()
         self._sending.add(request)
+        observation = None
+        if self._hooks is not None:
+            observation = self._hooks.begin(method, path, self.base_url, body)
         try:
-            return await self._send_until_accepted(
+            accepted = await self._send_until_accepted(
                 method,
                 path,
                 accept,
@@ -123,10 +130,19 @@ class Sender:
                 timeouts or self.timeouts,
                 retry or self.retry,
                 reservation,
+                observation,
                 needs_key,
             )
+        except BaseException as error:
+            if observation is not None:
+                was_left = isinstance(error, ResponseClosed | StopAsyncIteration)
+                observation.failed(error, was_left=was_left, is_cancelled=is_being_cancelled())
+            raise
         finally:
             self._sending.discard(request)
+        if observation is not None:
+            observation.answered(accepted)
+        return accepted
 
     async def _send_until_accepted(
         self,
@@ -139,6 +155,7 @@ class Sender:
         timeouts: Timeouts,
         retry: RetryPolicy,
         reservation: Reservation | None,
+        observation: Observation | None,
         needs_key: bool,
     ) -> T:
         import asyncio
@@ -155,11 +172,17 @@ class Sender:
                 if isinstance(body, BodyWithDocuments):
                     request.max_error_body = self.limits.max_event_size  # it may hold a parse
                 request.on_leaving = reservation.leaves if reservation is not None else None
-                patience = _patience(timeouts, retry, clock() - began)
+                asked_at = clock()
+                patience = _patience(timeouts, retry, asked_at - began)
                 permit = await self._limiter.admit(path, body, *patience)
                 sent_at = clock()
+                if observation is not None:
+                    observation.let_through(sent_at - asked_at)
                 response = await self._open_holding(permit, request, timeouts)
                 response.attempt = attempt
+                if observation is not None:
+                    response.observation = observation
+                    observation.opened(response)
                 accepted = await accept(response)
                 response.is_handed_over = True
                 if permit is not None:
@@ -177,6 +200,8 @@ class Sender:
                     raise
                 if reservation is not None:
                     reservation.renew(error)
+                if observation is not None:
+                    observation.retried(error, attempt, delay, is_held_back=is_held_back)
             if not is_held_back:  # else it waits in line with the others
                 await asyncio.sleep(delay)
 

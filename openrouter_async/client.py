@@ -48,6 +48,8 @@ from .documents import DocumentStore
 from .errors import (
     ProtocolError,
 )
+from .hooks import Hook
+from .hooks._observation import Hooks
 from .image_stream import ImageStream, drawing_params
 from .resources import chat
 from .resources._references import Reference, drawing_messages
@@ -87,6 +89,8 @@ class OpenRouter(Endpoints):
         retry: When a request is sent again.
         limits: How much of what the client may hold.
         budget: What all its requests for text and vectors together may cost.
+        hooks: Functions that are called with what happens to requests, for metrics, traces and
+            logs; see `openrouter_async.hooks`.
         documents: Where the parses of documents are remembered: a folder, a mapping of your own
             from text to bytes, or a `DocumentStore`; by default in memory.
         headers: Headers of every request.
@@ -117,6 +121,7 @@ class OpenRouter(Endpoints):
         retry: RetryPolicy = RetryPolicy(),
         limits: Limits = Limits(),
         budget: Budget | None = None,
+        hooks: Sequence[Hook] = (),
         documents: DocumentStore | MutableMapping[str, bytes] | str | Path | None = None,
         headers: Mapping[str, str] | None = None,
         allow_insecure_http: bool = False,
@@ -148,6 +153,7 @@ class OpenRouter(Endpoints):
             limits=limits,
             transport={"proxy": checked_proxy(proxy), "tls": ssl, "session": session},
             allow_insecure_http=allow_insecure_http,
+            hooks=Hooks(hooks) if hooks else None,
         )
         self._chats = ChatCalls(
             self._sender,

@@ -22,6 +22,7 @@ from ._event_stream import EventStream, Leaving, RawCursor, Send
 from ._pdf import CallDocuments
 from ._records import FindRecord, record_in_time
 from ._sse import NamedEvent
+from ._timing import speed_of
 from ._tool_calls import TooManyError
 from .budget import Reservation
 from .errors import OpenRouterError, ProtocolError
@@ -132,6 +133,11 @@ class ChatStream(EventStream[ChatChunk]):
     def cost(self) -> float | None:
         """USD charged; None where the server did not say."""
         return self._outline.usage.cost if self._outline.usage is not None else None
+
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why each choice ended, in order, of those that have."""
+        return self._outline.finish_reasons
 
     @property
     def cached_tokens(self) -> int | None:
@@ -464,11 +470,7 @@ class ChatStream(EventStream[ChatChunk]):
         if self._response is not None and self.usage is not None:
             self._response.spent(self.usage.total_tokens or 0)
         super()._end_as(state, ending)
-        timing, usage = self.timing, self.usage
-        if usage is not None and timing.end is not None and timing.first_delta is not None:
-            seconds = timing.end - timing.first_delta
-            if seconds > 0 and usage.completion_tokens:
-                timing.tokens_per_second = usage.completion_tokens / seconds
+        self.timing.tokens_per_second = speed_of(self.timing, self.usage)
         if self._reservation is not None:
             self._reservation.settle(self.cost)
         if self._documents is not None:

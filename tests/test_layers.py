@@ -36,6 +36,7 @@ LEVELS = {
     "_tool_calls": 1,
     "_partial_json": 0,
     "_error_bodies": 2,
+    "hooks": 2,
     "_accumulate": 2,
     "_completion": 3,
     "_retry": 2,
@@ -90,7 +91,17 @@ LEVELS = {
 FACE_LEVEL = 8
 
 # Files of these folders make up one thing and know each other; the integrations do not.
-TOGETHER = {"_transport", "text_streams", "types", "resources", "testing", "tools", "batch", "cli"}
+TOGETHER = {
+    "_transport",
+    "hooks",
+    "text_streams",
+    "types",
+    "resources",
+    "testing",
+    "tools",
+    "batch",
+    "cli",
+}
 
 # `client.map(...)` and the like hand out an object of a higher level. The class is imported where
 # it is made, inside the method (or under TYPE_CHECKING), never when the client module is imported.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from ..hooks._observation import Observation
     from .line import Place
     from .opening import Opening
 
@@ -56,6 +57,7 @@ class Response:
     Attributes:
         attempt: Which attempt it answers, from 1; set by the sender.
         is_handed_over: Whoever asked has it; set by the sender.
+        observation: What tells the hooks of the request; set by the sender where there are some.
         max_body_size: Bytes that a body may have which is read whole.
         waited: Seconds that the last `read` waited for the socket.
     """
@@ -82,6 +84,7 @@ class Response:
         "headers",
         "is_handed_over",
         "max_body_size",
+        "observation",
         "sending_at",
         "sent_at",
         "status",
@@ -111,6 +114,7 @@ class Response:
         self.waited = 0.0
         self.attempt = 1
         self.is_handed_over = False
+        self.observation: Observation | None = None
         self.max_body_size = opening.pool.limits.max_body_size
         self._pool.responses.add(self)
         # What has arrived whole needs no connection while it waits to be read.

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, field
 
 from ._base64 import Base64Pieces
 from ._request import Maybe, Open, RequestStruct
+from ._shown import player
 from ._struct import WireStruct
 
 __all__ = [
@@ -137,6 +138,10 @@ class Speech:
         with target.open("wb" if overwrite else "xb") as file:
             file.write(data)
         return target
+
+    def _repr_html_(self) -> str:
+        """Show a player in a notebook."""
+        return player(self)
 
     async def save_async(
         self, path: str | Path, *, overwrite: bool = False, sample_rate: int | None = None

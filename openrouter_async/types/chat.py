@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import field
 
 from ._history import next_turn
+from ._shown import answer_as_markdown
 from ._struct import KeptStruct, WireStruct
 from .arrival import Arrival, Ending, Headers, RateLimit, Timing, rate_limit_in
 from .audio import Speech
@@ -378,6 +379,10 @@ class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it ha
                 "this is a whole answer: to loop over a stream, write "
                 "`async for chunk in client.stream(...)` without await"
             )
+
+    def _repr_markdown_(self) -> str:
+        """Show the answer in a notebook."""
+        return answer_as_markdown(self)
 
     @property
     def message(self) -> Message:
