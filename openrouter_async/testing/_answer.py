@@ -83,9 +83,9 @@ class Answer:
             "logprobs": None,
             "message": message_of(deltas),
         }
-        # OpenRouter has no fingerprint of its own and still names it; its SDK insists on that.
+        # Null nearly always, and the official SDK insists on it.
         top = {**self._top("chat.completion"), "system_fingerprint": None}
-        body: dict[str, Any] = {**top, "choices": [choice]}
+        body = {**top, "choices": [choice]}
         if self.usage is not None:
             body["usage"] = self.usage
         return msgspec.json.encode(body)
