@@ -34,6 +34,7 @@ READ = (
     "css",
     "ini",
     "dockerfile",
+    "nginx",
     "http",
 )
 

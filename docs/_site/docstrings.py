@@ -15,6 +15,7 @@ import griffe
 
 __all__ = ["Reading"]
 
+_BY_OTHERS = re.compile(r"made\s+by\s+`|reached\s+as\s+`", re.IGNORECASE)
 _EXAMPLE = re.compile(r"^>>> ", re.MULTILINE)
 
 
@@ -50,7 +51,10 @@ def _sign(scope: griffe.Module | griffe.Class) -> None:
             _sign(member)
         elif isinstance(member, griffe.Class):
             _sign(member)
-            if "__init__" not in member.members and _is_struct(member):
+            said = member.docstring.value if member.docstring is not None else ""
+            if _BY_OTHERS.search(said) and "__init__" in member.members:
+                member.del_member("__init__")  # nobody is meant to call it
+            elif "__init__" not in member.members and _is_struct(member):
                 member.set_member("__init__", _made(member))
 
 

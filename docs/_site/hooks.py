@@ -26,6 +26,7 @@ FOLDER = "reference/"
 ROOT = Path(__file__).resolve().parents[2]
 # The command is documented by its own guide, and Python code has no use for its module.
 LEFT_OUT = ("openrouter_async.cli",)
+_OWN_MEMBERS = "\n    options:\n      inherited_members: false"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -144,11 +145,26 @@ def _pages() -> dict[str, str]:
 
 
 def _reference_nav() -> Iterator[Any]:
-    pages = _pages()
-    yield pages[PACKAGE]
-    for path in sorted(pages):
-        if path != PACKAGE:
-            yield {path.removeprefix(f"{PACKAGE}."): pages[path]}
+    """Give the pages by their folders: what stands alone first, then a section for each folder."""
+    sections: dict[str, list[Any]] = {"": []}
+    for path, page in sorted(_pages().items()):
+        name = path.removeprefix(f"{PACKAGE}.")
+        folder, _, rest = name.partition(".")
+        if path == PACKAGE:
+            sections[""].insert(0, page)
+        elif rest:
+            sections.setdefault(folder, []).append({rest: page})
+        else:
+            sections[""].append({name: page})
+    alone = [entry for entry in sections.pop("") if not _is_front(entry, sections)]
+    yield from alone
+    for folder, entries in sorted(sections.items()):
+        front = _pages().get(f"{PACKAGE}.{folder}")
+        yield {folder: [*([front] if front is not None else []), *entries]}
+
+
+def _is_front(entry: Any, sections: dict[str, list[Any]]) -> bool:
+    return isinstance(entry, dict) and next(iter(entry)) in sections
 
 
 def _reference() -> dict[str, str]:
@@ -168,6 +184,10 @@ def _module_page(module: griffe.Module) -> str:
     else:
         blocks = [f"# {path.removeprefix(f'{PACKAGE}.')}", f"`from {path} import ...`"]
         blocks += [said for said in [_said_of(module)] if said]
+        if path == f"{PACKAGE}.types":
+            blocks.append(
+                "Every struct of an answer has `from_dict`, `from_json`, `to_dict` and `to_json`."
+            )
     handed_on = [
         (name, defined)
         for name in sorted(map(str, module.exports or []))
@@ -178,8 +198,19 @@ def _module_page(module: griffe.Module) -> str:
     if handed_on:
         rows = [f"| {_link(path, *it)} | {_summary(it[1])} |" for it in handed_on]
         blocks.append("\n".join(["| name | what it is |", "|---|---|", *rows]))
-    blocks += [f"::: {path}.{name}" for name in sorted(_owned()[path])]
+    for name in sorted(_owned()[path]):
+        # What all structs of the wire inherit would be most of their pages.
+        is_struct = _is_struct(module.members[name])
+        blocks.append(f"::: {path}.{name}" + (_OWN_MEMBERS if is_struct else ""))
     return "\n\n".join(blocks) + "\n"
+
+
+def _is_struct(member: griffe.Object | griffe.Alias) -> bool:
+    """Tell whether something is a struct of the wire."""
+    try:
+        return member.is_class and any(str(base).endswith("Struct") for base in member.bases)  # type: ignore[union-attr]
+    except griffe.GriffeError:
+        return False
 
 
 def _link(path: str, name: str, defined: str) -> str:
