@@ -138,7 +138,11 @@ def test_a_login_that_nobody_answers_ends(
     server: Emulator, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says so, keeps nothing, and the code is 1."""
-    monkeypatch.setattr(webbrowser, "open", lambda url: False)
+
+    def open_nothing(_: str) -> bool:
+        return False
+
+    monkeypatch.setattr(webbrowser, "open", open_nothing)
     done = command("login", "--timeout", "0.05")
     assert done.code == 1
     assert "nobody signed in" in done.err

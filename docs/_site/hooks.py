@@ -146,25 +146,20 @@ def _pages() -> dict[str, str]:
 
 def _reference_nav() -> Iterator[Any]:
     """Give the pages by their folders: what stands alone first, then a section for each folder."""
-    sections: dict[str, list[Any]] = {"": []}
+    folders: dict[str, list[Any]] = {}
+    alone: dict[str, str] = {}
     for path, page in sorted(_pages().items()):
         name = path.removeprefix(f"{PACKAGE}.")
         folder, _, rest = name.partition(".")
-        if path == PACKAGE:
-            sections[""].insert(0, page)
-        elif rest:
-            sections.setdefault(folder, []).append({rest: page})
-        else:
-            sections[""].append({name: page})
-    alone = [entry for entry in sections.pop("") if not _is_front(entry, sections)]
-    yield from alone
-    for folder, entries in sorted(sections.items()):
-        front = _pages().get(f"{PACKAGE}.{folder}")
+        if rest:
+            folders.setdefault(folder, []).append({rest: page})
+        elif path != PACKAGE:
+            alone[name] = page
+    yield _pages()[PACKAGE]
+    yield from ({name: page} for name, page in alone.items() if name not in folders)
+    for folder, entries in sorted(folders.items()):
+        front = alone.get(folder)
         yield {folder: [*([front] if front is not None else []), *entries]}
-
-
-def _is_front(entry: Any, sections: dict[str, list[Any]]) -> bool:
-    return isinstance(entry, dict) and next(iter(entry)) in sections
 
 
 def _reference() -> dict[str, str]:
@@ -231,7 +226,7 @@ def _said_of(module: griffe.Module) -> str:
     """Give the beginning of a module's docstring; its rule is for those who change it."""
     if module.docstring is None:
         return ""
-    kept = []
+    kept: list[str] = []
     for paragraph in module.docstring.value.split("\n\n"):
         if paragraph.startswith(("The rule of", "What may live here")):
             break
