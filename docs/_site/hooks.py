@@ -32,7 +32,8 @@ _OWN_MEMBERS = "\n    options:\n      inherited_members: false"
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Take out of the navigation what is not there, and put the reference in."""
     docs = Path(config.docs_dir)
-    config.nav = _present(config.nav or [], docs)
+    nav: list[Any] = config.nav or []
+    config.nav = _present(nav, docs)
     return config
 
 
@@ -114,11 +115,11 @@ def _owned() -> dict[str, list[str]]:
 def _definition(module: griffe.Module, name: str) -> str:
     member = module.members[name]
     while member.is_alias:
-        target = member.target_path  # type: ignore[union-attr]
+        target = str(member.target_path)  # type: ignore[union-attr]
         try:
             member = _package().modules_collection[target]
         except (KeyError, griffe.GriffeError):
-            return str(target)
+            return target
     return str(member.path)
 
 
