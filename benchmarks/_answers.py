@@ -1,4 +1,4 @@
-"""A server that gives short answers after a while, in a process of its own: prepared bytes.
+"""Servers that give short answers, each in a process of its own: prepared bytes, or the emulator.
 
 What may live here: one answer, the time it takes, and nothing of the client's.
 """
@@ -11,6 +11,8 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from multiprocessing.queues import Queue
+
+from openrouter_async.testing import Emulator, chat
 
 from ._server import event
 
@@ -48,32 +50,46 @@ class _Answering(asyncio.Protocol):
             self._transport.write(_ANSWER)
 
 
-async def _serve(ready: Queue[int], delay: float) -> None:
+async def _serve(ready: Queue[str], delay: float) -> None:
     _Answering.delay = delay
     loop = asyncio.get_running_loop()
     server = await loop.create_server(_Answering, "127.0.0.1", 0, backlog=1_000)
-    ready.put(server.sockets[0].getsockname()[1])
+    ready.put(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     await server.serve_forever()
 
 
-def _run(ready: Queue[int], delay: float) -> None:
+def _run(ready: Queue[str], delay: float) -> None:
     with suppress(KeyboardInterrupt):
         asyncio.run(_serve(ready, delay))
 
 
+async def _emulate(ready: Queue[str]) -> None:
+    async with Emulator() as emulator:
+        emulator.always(chat(*[" word"] * _WORDS))
+        ready.put(emulator.base_url)
+        await asyncio.Event().wait()
+
+
+def _run_emulator(ready: Queue[str], delay: float) -> None:
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_emulate(ready))
+
+
 @contextmanager
-def serving(delay: float) -> Generator[str]:
+def serving(delay: float, *, emulates: bool = False) -> Generator[str]:
     """Run the server in its own process; give its URL.
 
     Args:
-        delay: Seconds that an answer takes.
+        delay: Seconds that an answer takes; the emulator takes as long as it needs.
+        emulates: Whether it is the emulator, which looks at each request as the API does.
     """
     context = multiprocessing.get_context("spawn")
-    ready: Queue[int] = context.Queue()
-    process = context.Process(target=_run, args=(ready, delay), daemon=True)
+    ready: Queue[str] = context.Queue()
+    run = _run_emulator if emulates else _run
+    process = context.Process(target=run, args=(ready, delay), daemon=True)
     process.start()
     try:
-        yield f"http://127.0.0.1:{ready.get(timeout=30)}"
+        yield ready.get(timeout=30)
     finally:
         process.terminate()
         process.join()

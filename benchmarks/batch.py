@@ -1,6 +1,7 @@
 """Many requests through `client.map`, beside a bare aiohttp loop; and a job under SIGKILL.
 
-    python -m benchmarks.batch [--items N] [--concurrency N] [--delay SECONDS]
+    python -m benchmarks.batch [--items N] [--concurrency N] [--rounds N] [--delay SECONDS]
+    python -m benchmarks.batch --emulator [--items N] [--concurrency N] [--rounds N]
     python -m benchmarks.batch --kill [KILLS]
 
 *The floor* is the loop that a good engineer writes by hand: a semaphore, a bounded number of
@@ -14,6 +15,7 @@ import argparse
 import asyncio
 import json
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -107,23 +109,35 @@ RUNS: dict[str, Callable[[str, int, int, Meter], Awaitable[None]]] = {
 }
 
 
-def measure(items: int, concurrency: int, delay: float) -> None:
+def measure(items: int, concurrency: int, delay: float, rounds: int, *, emulates: bool) -> None:
     """Run both in processes of their own, in turn, and print rates and memory."""
-    rates: dict[str, float] = {}
-    with serving(delay) as url:
-        for name in RUNS:
-            command = [sys.executable, "-m", "benchmarks.batch", "--run", name, "--url", url]
-            command += ["--items", str(items), "--concurrency", str(concurrency)]
-            done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-            figures = json.loads(done.stdout)
-            rates[name] = items / figures["seconds"]
-            print(
-                f"{name:<6}{rates[name]:>9,.0f} a second"
-                f"{figures['cpu'] / items * 1e6:>9.0f} us CPU each"
-                f"{figures['early']:>8.1f} MB after {EARLY:,}"
-                f"{figures['late']:>8.1f} MB after {items:,}"
-            )
-    print(f"{rates['map'] / rates['floor']:.0%} of the floor's rate")
+    shares: list[float] = []
+    with serving(delay, emulates=emulates) as url:
+        for number in range(rounds):
+            rates: dict[str, float] = {}
+            for name in list(RUNS)[:: -1 if number % 2 else 1]:  # who is first changes
+                rates[name] = _rate(name, url, items, concurrency)
+            shares.append(rates["map"] / rates["floor"])
+            print(f"{shares[-1]:.0%} of the floor's rate")
+    if rounds > 1:
+        print(f"the median of {rounds} rounds is {statistics.median(shares):.0%}")
+
+
+def _rate(name: str, url: str, items: int, concurrency: int) -> float:
+    """Run one of them, print its figures and give its answers a second."""
+    command = [sys.executable, "-m", "benchmarks.batch", "--run", name, "--url", url]
+    command += ["--items", str(items), "--concurrency", str(concurrency)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    figures = json.loads(done.stdout)
+    rate: float = items / figures["seconds"]
+    print(
+        f"{name:<6}{rate:>9,.0f} a second"
+        f"{figures['cpu'] / items * 1e6:>9.0f} us CPU each"
+        f"{figures['early']:>8.1f} MB after {EARLY:,}"
+        f"{figures['late']:>8.1f} MB after {items:,}",
+        flush=True,
+    )
+    return rate
 
 
 def run_one(name: str, url: str, items: int, concurrency: int) -> None:
@@ -184,6 +198,8 @@ if __name__ == "__main__":
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--concurrency", type=int, default=500)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds an answer takes")
+    parser.add_argument("--emulator", action="store_true", help="ask the emulator")
+    parser.add_argument("--rounds", type=int, default=1, help="how often both are run, in turn")
     parser.add_argument("--kill", type=int, nargs="?", const=20)
     parser.add_argument("--run", choices=RUNS, help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
@@ -193,4 +209,10 @@ if __name__ == "__main__":
     elif given.kill:
         kill(given.kill)
     else:
-        measure(given.items, given.concurrency, given.delay)
+        measure(
+            given.items,
+            given.concurrency,
+            given.delay,
+            given.rounds,
+            emulates=given.emulator,
+        )

@@ -116,6 +116,25 @@ class ChatCalls:
         )
         return make_last(race.send, attempts=race.attempts)
 
+    async def reserve(
+        self,
+        messages: str | Sequence[MessageParam],
+        *,
+        model: str | None,
+        params: CallParams,
+    ) -> Reservation:
+        """Hold what a request can cost that is sent by somebody else.
+
+        Raises:
+            BudgetExceededError: A budget has too little left.
+            BudgetUnpriceableError: Nobody can say what it could cost.
+        """
+        call = self._call(None, params)
+        refuse_race(params, "a request that another process sends within a budget")
+        body, _ = self._request(messages, model, params, call.documents, stream=True)
+        await self._reserve(call.reservation, body)
+        return call.reservation
+
     def complete_as_json(
         self,
         messages: str | Sequence[MessageParam],

@@ -21,6 +21,7 @@ Source of the rules: the event stream chapter of the WHATWG HTML standard.
 
 from __future__ import annotations
 
+import re
 from typing import Final, Self
 
 __all__ = ["EventTooLargeError", "NamedEvent", "SSEDecoder", "encode_comment", "encode_event"]
@@ -30,6 +31,7 @@ _LINE_FEED: Final = 10
 _DATA: Final = b"data: "
 _NAME: Final = b"event: "
 _RUNS: Final = (_DATA, _NAME)
+_divided: Final = re.compile(rb"\n\ndata: ").split  # faster than `bytes.split`
 _RETRY_DIGITS: Final = 18
 """Python refuses to read a number of thousands of digits, and no wait is that long."""
 
@@ -133,9 +135,13 @@ class SSEDecoder:
         """
         if self._is_plain and data.endswith(b"\n\n") and data.startswith(b"data: "):
             run = data[6:-2]
-            parts = run.split(b"\n\ndata: ")
-            if self._is_run(run, parts):
-                return parts
+            if b"\n" not in run:  # one event, as mostly
+                if len(run) <= self._max and b"\r" not in run:
+                    return [run]
+            else:
+                parts = _divided(run)
+                if self._is_run(run, parts):
+                    return parts
         events: list[bytes] = []
         try:
             self._feed_any(data, events)
@@ -192,7 +198,7 @@ class SSEDecoder:
         if data.startswith(_NAME, start):
             return end + 2 if self._take_named_run(data[start:end], events) else start
         run = data[start + 6 : end]
-        parts = run.split(b"\n\ndata: ")
+        parts = _divided(run)
         if not self._is_run(run, parts):
             return start
         events += parts
@@ -200,7 +206,7 @@ class SSEDecoder:
 
     def _is_run(self, run: bytes, parts: list[bytes]) -> bool:
         # Any other line end in the run belongs to framing that only the general path knows.
-        if run.count(b"\n") != 2 * (len(parts) - 1) or b"\r" in run:
+        if b"\r" in run or b"\n" in b"".join(parts):
             return False
         # The general path gives what came before an event that is too large.
         return len(run) <= self._max or max(map(len, parts)) <= self._max

@@ -113,6 +113,8 @@ def fill(folder: Path, page: Path) -> None:
     (folder / "cat.png").write_bytes(PNG)
     (folder / "report.pdf").write_bytes(make_pdf("It was signed by Jane Miller."))
     (folder / "app.log").write_text("ERROR: disk full\n")
+    (folder / "prompts.jsonl").write_text('{"id": "a", "prompt": "Say hello"}\n')
+    (folder / "reviews.csv").write_text("id,product,text\nr1,Lamp,Warm light\n")
     (folder / "examples").symlink_to(ROOT / "examples")
 
 

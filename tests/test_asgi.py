@@ -423,6 +423,8 @@ async def test_what_is_no_stream_is_refused(client: OpenRouter) -> None:
     """So is a tool run as OpenAI's chunks, and a stream that is looped over already."""
     with pytest.raises(TypeError, match="not int"):
         relay(3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="not ImageEventStream"):
+        relay(client.images.stream("A fox", model="m"))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="relay it with protocol='ai-sdk'"):
         relay(client.run_tools("Hi", tools=[]))
     stream = client.stream("Hi")

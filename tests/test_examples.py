@@ -232,6 +232,16 @@ def test_batch_images_draws_every_prompt(tmp_path: Path) -> None:
     assert [picture.read_bytes()[:4] for picture in pictures] == [b"\x89PNG"] * 3
 
 
+def test_batch_pdfs_sums_up_every_document(tmp_path: Path) -> None:
+    """The example of documents in a batch needs no key, and a second run pays for nothing."""
+    for _ in range(2):
+        printed = run_example("batch_pdfs.py", None, tmp_path)
+        assert "contract.pdf: " in printed
+        assert "The harvest of 1903 was 21 tons." in printed
+        assert "2 of 2 documents, $" in printed
+    assert len((tmp_path / "summaries.jsonl").read_bytes().splitlines()) == 2
+
+
 def modules() -> list[ModuleType]:
     """Every module of the package that imports without an extra."""
     found = pkgutil.walk_packages(openrouter_async.__path__, "openrouter_async.")

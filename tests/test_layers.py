@@ -38,6 +38,7 @@ LEVELS = {
     "_error_bodies": 2,
     "hooks": 2,
     "_accumulate": 2,
+    "_text_run": 3,
     "_completion": 3,
     "_retry": 2,
     "budget": 2,
@@ -83,15 +84,14 @@ LEVELS = {
     "batch": 9,
     "testing": 9,
     "integrations": 10,
-    "cli": 10,
+    "cli": 11,
 }
 
 # `openrouter_async` itself names what users import, from every level but the last two. It stands
 # above the client: what lies above it may use those public names.
 FACE_LEVEL = 8
 
-# Files of these folders make up one thing and know each other; of the integrations those for the
-# web do, where FastAPI stands on ASGI.
+# Files of these folders make up one thing and know each other.
 TOGETHER = {
     "_transport",
     "hooks",
@@ -101,8 +101,8 @@ TOGETHER = {
     "testing",
     "tools",
     "batch",
-    "cli",
     "integrations",
+    "cli",
 }
 
 # `client.map(...)` and the like hand out an object of a higher level. The class is imported where

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import pickle
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -562,6 +563,16 @@ def test_a_run_may_outlive_its_loop() -> None:
         assert repr(run) == "<MapRun: 1 results, 0 tasks>"
         del run
         gc.collect()
+
+
+async def test_requests_and_results_pickle(client: OpenRouter) -> None:
+    """They go to other processes and come back equal."""
+    request = ChatRequest("Hi", model="openai/gpt-4o-mini", temperature=0)
+    async for result in client.map([request]):
+        copied = pickle.loads(pickle.dumps(result))
+        assert copied.request == request
+        assert copied.unwrap().text == result.unwrap().text
+        assert (copied.index, copied.seconds) == (result.index, result.seconds)
 
 
 def test_secrets_stay_out_of_what_is_printed() -> None:

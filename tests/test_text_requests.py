@@ -88,6 +88,8 @@ FIELDS: dict[str, dict[str, Any]] = {
         "context_management": {"edits": [{"type": "clear_thinking_20251015"}]},
         "cache_control": {"type": "ephemeral"},
         "metadata": {"user_id": "u1"},
+        "deferred_tools": {"enabled": True},
+        "safeguards": [{"type": "dangerous_tool_use"}],
         "route": "fallback",
         "service_tier": "auto",
         "speed": "fast",

@@ -21,7 +21,7 @@ from ._map import at_once
 from ._output import Output
 from ._pending import Pending
 from ._progress import JobProgress, JobSummary, Tally
-from ._running import OnProgress, Running, Ways
+from ._running import OnProgress, Running, Sending, Ways
 
 if TYPE_CHECKING:
     from ..client import OpenRouter
@@ -110,6 +110,12 @@ class Job:
         self._dedupe = dedupe
         self._retry_failed = retry_failed
         self._running: Running | None = None
+        self._summary: JobSummary | None = None
+
+    @property
+    def summary(self) -> JobSummary | None:
+        """What the last run has come to, however it ended; None before the first has ended."""
+        return self._summary
 
     @property
     def progress(self) -> JobProgress | None:
@@ -138,6 +144,17 @@ class Job:
             PaymentRequiredError: The account has no credit left; as before.
             RuntimeError: The client is closed, or this job is running already.
         """
+        sender = client._sender  # pyright: ignore[reportPrivateUsage]
+        sending = Sending(
+            complete=cast("Any", client.complete),
+            at_once=at_once(sender.limits),
+            refuse=sender.refuse_if_closed,
+            refusals=lambda: client.stats().refusals,
+        )
+        return await self.run_by(sending, on_progress)
+
+    async def run_by(self, sending: Sending, on_progress: OnProgress | None = None) -> JobSummary:
+        """Do as `run`, with something else than one client that sends."""
         if self._running is not None:
             raise RuntimeError("this job is running already")
         source = InputFile(self.input)
@@ -145,7 +162,7 @@ class Job:
         output = Output(self.output, identity, remembers_places=self._dedupe)
         try:
             total = await in_thread(self._open, source, output)
-            return await self._run(client, source, output, total, on_progress)
+            return await self._run(sending, source, output, total, on_progress)
         finally:
             self._running = None
             source.close()
@@ -171,7 +188,7 @@ class Job:
 
     async def _run(
         self,
-        client: OpenRouter,
+        sending: Sending,
         source: InputFile,
         output: Output,
         total: int,
@@ -187,33 +204,30 @@ class Job:
             tally=tally,
         )
         running = self._running = Running(
-            self._ways(client, tally.cost), pending, output, tally, on_progress
+            self._ways(sending, tally.cost), pending, output, tally, on_progress
         )
-        state = "stopped"
+        is_over = False
         try:
             await running.to_its_end()
             await in_thread(output.compact, pending.stale())
-            summary = tally.summary(str(self.output), time.monotonic())
-            state = "stopped" if summary.left else "done"
-            return summary
+            is_over = True
         finally:
-            running.save_manifest(state)
+            summary = self._summary = tally.summary(str(self.output), time.monotonic())
+            running.save_manifest("done" if is_over and not summary.left else "stopped")
+        return summary
 
-    def _ways(self, client: OpenRouter, spent: float) -> Ways:
+    def _ways(self, sending: Sending, spent: float) -> Ways:
         budget = self._budget
         if budget is not None and not isinstance(budget, Budget):
             left = Decimal(budget) - Decimal(spent)
             budget = Budget(max(left, _SMALLEST), name=self.output.name)
         keywords = {"budget": budget, "response_type": self._response_type}
-        sender = client._sender  # pyright: ignore[reportPrivateUsage]
         return Ways(
-            complete=cast("Any", client.complete),
+            sending=sending,
             keywords={name: value for name, value in keywords.items() if value is not None},
             images_to=self._images_to,
             dedupe=self._dedupe,
-            concurrency=self._concurrency or at_once(sender.limits),
-            refuse=sender.refuse_if_closed,
-            refusals=lambda: client.stats().refusals,
+            concurrency=self._concurrency or sending.at_once,
         )
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from html import escape
 from math import ceil, floor, log10
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ __all__ = ["page"]
 
 _WIDTH: Final = 640
 _HEIGHT: Final = 240
-_LEFT: Final = 52
-_BOTTOM: Final = 34
-_TOP: Final = 22
+_LEFT: Final = 64
+_BOTTOM: Final = 36
+_TOP: Final = 26
 _BINS: Final = 36
 _BARS: Final = 10
 
@@ -45,23 +46,23 @@ body {
 }
 h1 { font-size: 1.5rem; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 1rem; margin: 0 0 .75rem; }
-p.under { color: var(--soft); margin: .25rem 0 1.75rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; }
+p.under { color: var(--soft); margin: .25rem 0 1.75rem; overflow-wrap: anywhere; }
+.tiles { display: grid; grid-template-columns: repeat(8, 1fr); gap: .75rem; }
 .tile, section { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; }
 .tile { padding: .8rem 1rem; }
 .tile dt { color: var(--soft); font-size: .8rem; }
-.tile dd { margin: 0; font-size: 1.4rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.tile dd { margin: 0; font-size: 1.3rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .tile.warn dd { color: var(--warn); }
 .tile.good dd { color: var(--good); }
 dl { margin: 0 0 .75rem; }
 .charts {
   display: grid; gap: .75rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr));
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr));
 }
 section { padding: 1.1rem 1.25rem; min-width: 0; }
 section.wide { grid-column: 1 / -1; overflow-x: auto; }
 svg { display: block; width: 100%; height: auto; overflow: visible; }
-svg text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
+svg text { fill: var(--soft); font-size: 15px; font-variant-numeric: tabular-nums; }
 svg .name { fill: var(--ink); }
 svg .bar { fill: var(--main); }
 svg .bar.warn { fill: var(--warn); }
@@ -75,12 +76,22 @@ th { color: var(--soft); font-weight: 500; font-size: .8rem; }
 td.number, th.number { text-align: right; }
 td.said { overflow-wrap: anywhere; color: var(--soft); }
 tr:last-child td { border-bottom: 0; }
+td.number + td.said, th.number + th.said { padding-left: 1.5rem; }
+@media (max-width: 66rem) { .tiles { grid-template-columns: repeat(4, 1fr); } }
+@media (max-width: 34rem) {
+  .tiles { grid-template-columns: repeat(2, 1fr); }
+  svg text { font-size: 21px; }
+  td, th { white-space: nowrap; }
+  td.said { min-width: 12rem; white-space: normal; }
+}
 """
 
 
 def page(report: Report) -> str:
     """Give the page of a report."""
     name = escape(report.path)
+    own = Path(report.path).name
+    where = f". {name}" if own != report.path else ""
     charts = [
         _section("How long answers took", _latency_chart(report)),
         _section("Results over time", _time_chart(report)),
@@ -97,9 +108,9 @@ def page(report: Report) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Batch report: {name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f"<h1>{name}</h1>\n"
+        f"<h1>{escape(own)}</h1>\n"
         f'<p class="under">{report.total:,} items, {_duration(report.seconds)} from the first '
-        "result to the last</p>\n"
+        f"result to the last{where}</p>\n"
         f"{_tiles(report)}\n"
         f'<div class="charts">\n{"".join(charts)}{_models(report)}{_failures(report)}</div>\n'
         "</main>\n</body>\n</html>\n"
@@ -114,8 +125,9 @@ def _tiles(report: Report) -> str:
         ("Not paid for", f"{report.unpaid:,}", "warn" if report.unpaid else ""),
         ("Cost", _usd(report.cost), ""),
         ("Tokens", _short(tokens), ""),
+        ("A second", f"{report.total / report.seconds:,.3g}" if report.seconds else "-", ""),
         ("Median", _seconds(report.percentile(50)), ""),
-        ("99 of 100 within", _seconds(report.percentile(99)), ""),
+        ("99 % within", _seconds(report.percentile(99)), ""),
     ]
     return (
         '<dl class="tiles">'
@@ -200,10 +212,10 @@ def _latency_chart(report: Report) -> str:
     for place, percent in enumerate((50, 95, 99)):
         at = report.percentile(percent)
         x = _LEFT + min(1, at / most) * (_WIDTH - _LEFT)
-        anchor, gap = ("end", -4) if x > _WIDTH - 70 else ("start", 4)
+        anchor, gap = ("end", -4) if x > _WIDTH - 120 else ("start", 4)
         marks += (
             f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - 14}" y2="{_y(0, 1):.1f}"/>'
-            f'<text x="{x + gap:.1f}" y="{_TOP - 6 + 13 * place}" text-anchor="{anchor}">'
+            f'<text x="{x + gap:.1f}" y="{_TOP - 6 + 22 * place}" text-anchor="{anchor}">'
             f"p{percent} {_seconds(at)}</text>"
         )
         said.append(f"{percent} of 100 within {_seconds(at)}")
@@ -250,14 +262,14 @@ def _bars(
         totals[name] = totals.get(name, 0.0) + value
     shown = sorted(totals.items(), key=lambda item: -item[1])[:_BARS]
     most = max(value for _, value in shown) or 1.0
-    step = 44
+    step = 52
     drawn: list[str] = []
     for index, (name, value) in enumerate(shown):
         y = index * step
         drawn.append(
-            f'<text class="name" x="0" y="{y + 13}">{escape(_cut(name))}</text>'
-            f'<text x="{_WIDTH}" y="{y + 13}" text-anchor="end">{write(value)}</text>'
-            f'<rect class="{kind}" x="0" y="{y + 19}" height="12" rx="3" '
+            f'<text class="name" x="0" y="{y + 16}">{escape(_cut(name))}</text>'
+            f'<text x="{_WIDTH}" y="{y + 16}" text-anchor="end">{write(value)}</text>'
+            f'<rect class="{kind}" x="0" y="{y + 24}" height="14" rx="3" '
             f'width="{max(2.0, _WIDTH * value / most):.1f}"/>'
         )
     said = ", ".join(f"{name}: {write(value)}" for name, value in shown)

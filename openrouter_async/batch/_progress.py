@@ -32,6 +32,8 @@ class JobProgress(Struct, frozen=True, kw_only=True):
         rate: Items that ended a second, over the last minute.
         tokens_per_second: Tokens of their prompts and answers.
         cost: USD that the job has cost so far, earlier runs included, as far as known.
+        cost_left: USD that the rest will cost at what the items of this run have cost on average;
+            None while nobody can tell.
         eta: Seconds that the rest will take at this rate; None while nobody can tell.
         tokens_per_item: Tokens that an item takes on average.
         seconds_per_item: Seconds that an item takes on average, all waiting included.
@@ -47,6 +49,7 @@ class JobProgress(Struct, frozen=True, kw_only=True):
     rate: float
     tokens_per_second: float
     cost: float
+    cost_left: float | None
     eta: float | None
     tokens_per_item: float
     seconds_per_item: float
@@ -106,6 +109,7 @@ class Tally:
         self._sent = 0
         self._prompt_tokens = self._completion_tokens = self._with_usage = 0
         self._seconds = 0.0
+        self._cost = 0.0  # of this run
         self._failures: Counter[str] = Counter()
         self._samples: deque[tuple[float, int, int]] = deque([(now, 0, 0)])
 
@@ -118,6 +122,7 @@ class Tally:
         self._standing[row.status] += 1
         self._sent += 1
         self.cost += row.cost or 0.0
+        self._cost += row.cost or 0.0
         self._seconds += row.seconds or 0.0
         if row.error is not None:
             self._failures[row.error.kind] += 1
@@ -146,6 +151,7 @@ class Tally:
             rate=rate,
             tokens_per_second=(self._tokens - tokens) / seconds,
             cost=self.cost,
+            cost_left=left * self._cost / self._sent if self._sent else None,
             eta=left / rate if rate else None,
             tokens_per_item=self._tokens / max(1, self._with_usage),
             seconds_per_item=self._seconds / max(1, self._sent),

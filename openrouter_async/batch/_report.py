@@ -47,7 +47,7 @@ class Share(Struct, kw_only=True):
         count: How many answers.
         tokens: Tokens of prompts and answers.
         cost: USD.
-        seconds: The sum of what the items took.
+        seconds: The sum of what the answers took from their sending on.
     """
 
     model: str
@@ -70,7 +70,7 @@ class Report(Struct, frozen=True, kw_only=True):
         cost: USD, as far as known.
         prompt_tokens: Tokens of all prompts.
         completion_tokens: Tokens of all answers.
-        latencies: What each answer took, in seconds, in ascending order.
+        latencies: What each answer took from its sending on, in seconds, in ascending order.
         moments: When each row was written, in seconds since the epoch, in ascending order.
         shares: What each model did, the busiest first.
         failures: Why items failed, the most frequent first.
@@ -195,13 +195,14 @@ class _Counts:
         elif row.same_as is not None:
             self.copies += 1
         else:
-            self.latencies.append(row.seconds or 0.0)
+            seconds = row.latency or row.seconds or 0.0
+            self.latencies.append(seconds)
             key = (row.model or "", row.provider or "")
             share = self.shares.setdefault(key, Share(model=key[0], provider=key[1]))
             share.count += 1
             share.tokens += tokens
             share.cost += row.cost or 0.0
-            share.seconds += row.seconds or 0.0
+            share.seconds += seconds
 
     def _add_failure(self, row: Row, kind: str, message: str) -> None:
         known = self.failures.get(kind)

@@ -61,6 +61,8 @@ class Row(Struct, omit_defaults=True, kw_only=True):
         cost: USD; None where nobody knows.
         cost_before: USD of earlier failures that this row takes the place of.
         seconds: From taking up the item until its end, all waiting included.
+        latency: Seconds that the answer itself took, from the sending of the request it is the
+            answer to.
         same_as: The id of the item whose answer this is, where equal requests are sent once.
         error: Why it failed.
         at: When, in seconds since the epoch.
@@ -82,6 +84,7 @@ class Row(Struct, omit_defaults=True, kw_only=True):
     cost: float | None = None
     cost_before: float | None = None
     seconds: float | None = None
+    latency: float | None = None
     same_as: str | None = None
     error: RowError | None = None
     at: float = 0.0
@@ -101,6 +104,9 @@ def of_answer(item: Item, completion: ChatCompletion, images: list[str]) -> Row:
     """Make the row of an answer."""
     row = _row(item, "ok", completion)
     row.images = images or None
+    timing = completion.timing
+    if timing.end is not None:
+        row.latency = round(timing.end - (timing.queue or 0.0), 4)
     if isinstance(completion, ParsedCompletion):
         row.value = cast("Any", completion).parsed
         row.text = None  # the value says it

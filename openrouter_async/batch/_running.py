@@ -4,7 +4,7 @@ The rule of this file: a row is written before its item's place is given to anot
 more than ``concurrency`` answers are ever in memory and not on the disk. While one group of rows
 is on its way to the disk, the next gathers.
 
-What ends the run and what is an item's own failure is decided in `_ends_the_run` alone.
+What ends the run and what is an item's own failure is decided in `ends_the_run` alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from ._row import Row, of_answer, of_copy, of_error, of_problem
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["OnProgress", "Running", "Ways"]
+__all__ = ["OnProgress", "Running", "Sending", "Ways", "ends_the_run"]
 
 OnProgress = Callable[[JobProgress], object]
 
@@ -49,26 +49,38 @@ _LOOKS_AGAIN: Final = 1.0
 _NAME_LIMIT: Final = 120
 
 
-class Ways(Struct, frozen=True, kw_only=True):
-    """How the items of a run are sent.
+class Sending(Struct, frozen=True, kw_only=True):
+    """Who sends the items, which is a client or many of them.
 
     Attributes:
         complete: Sends one, given the keywords of `OpenRouter.complete`.
-        keywords: What is added to each item's own.
-        images_to: The folder for images.
-        dedupe: Whether equal requests are sent once.
-        concurrency: How many at once.
+        at_once: How many at once, where the job does not say.
         refuse: Raises where nothing can be sent any more.
         refusals: Counts the refusals so far.
     """
 
     complete: Callable[..., Awaitable[ChatCompletion]]
+    at_once: int
+    refuse: Callable[[], None]
+    refusals: Callable[[], int]
+
+
+class Ways(Struct, frozen=True, kw_only=True):
+    """How the items of a run are sent.
+
+    Attributes:
+        sending: Who sends them.
+        keywords: What is added to each item's own.
+        images_to: The folder for images.
+        dedupe: Whether equal requests are sent once.
+        concurrency: How many at once.
+    """
+
+    sending: Sending
     keywords: Mapping[str, Any]
     images_to: Path | None
     dedupe: bool
     concurrency: int
-    refuse: Callable[[], None]
-    refusals: Callable[[], int]
 
 
 class Running:
@@ -90,13 +102,13 @@ class Running:
         self._tally = tally
         self._on_progress = on_progress
         self._told_at = self._saved_at = time.monotonic()
-        self._refusals_before = ways.refusals()
+        self._refusals_before = ways.sending.refusals()
         self._freed = asyncio.Condition()  # money of a budget
         self._flying: dict[str, asyncio.Event] = {}  # requests whose like need not be sent
         self._ends_with: Exception | None = None
         self._unwritten: deque[Row] = deque()  # who takes a row out of it writes it
         self._results: MapRun[Item, Row] = MapRun(
-            pending, self._send, concurrency=ways.concurrency, refuse=ways.refuse
+            pending, self._send, concurrency=ways.concurrency, refuse=ways.sending.refuse
         )
 
     def stop(self) -> None:
@@ -105,7 +117,7 @@ class Running:
 
     def progress(self) -> JobProgress:
         """Give the numbers of this moment."""
-        refusals = self._ways.refusals() - self._refusals_before
+        refusals = self._ways.sending.refusals() - self._refusals_before
         return self._tally.progress(time.monotonic(), refusals)
 
     async def to_its_end(self) -> None:
@@ -130,16 +142,13 @@ class Running:
             raise self._ends_with
 
     async def _record(self, group: list[MapResult[Item, Row]]) -> None:
-        rows = self._rows_of(group)
-        self._unwritten += rows
+        self._unwritten += self._rows_of(group)
         await in_thread(self._write)
-        now = time.monotonic()
-        for row in rows:
-            self._tally.add(row, now)
         for result in group:
             flying = self._flying.pop(result.request.digest, None)
             if flying is not None:
                 flying.set()
+        now = time.monotonic()
         if self._on_progress is not None and now - self._told_at >= _TOLD_EVERY:
             self._told_at = now
             self._tell(self.progress())
@@ -169,6 +178,9 @@ class Running:
             while True:
                 rows.append(self._unwritten.popleft())
         self._output.write(rows)
+        now = time.monotonic()
+        for row in rows:  # what counts is on the disk
+            self._tally.add(row, now)
 
     def save_manifest(self, state: str) -> None:
         """Write the totals beside the output."""
@@ -194,7 +206,7 @@ class Running:
             completion = await self._within_budget(item)
             return of_answer(item, completion, await self._saved(item, completion))
         except Exception as error:
-            if _ends_the_run(error):
+            if ends_the_run(error):
                 raise
             return of_error(item, error, completion)
         finally:
@@ -220,7 +232,7 @@ class Running:
 
         while True:
             try:
-                return await self._ways.complete(**item.keywords, **self._ways.keywords)
+                return await self._ways.sending.complete(**item.keywords, **self._ways.keywords)
             except BudgetExceededError as error:
                 if not error.reserved or error.needed > error.limit - error.spent:
                     raise
@@ -247,7 +259,7 @@ class Running:
         return names
 
 
-def _ends_the_run(error: Exception) -> bool:
+def ends_the_run(error: Exception) -> bool:
     """Tell whether it concerns all items: the account, the disk, or a mistake in the program."""
     if isinstance(error, AuthenticationError | PaymentRequiredError):
         return True

@@ -23,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 well, 1 an error of the API or of the way to it, 2 wrong usage, 3 no key
-        or a key that is refused, 130 stopped by Ctrl-C, 141 nobody reads the output any more.
+        or a key that is refused, 4 some items of a batch failed, 5 a batch's budget is used up,
+        130 stopped by Ctrl-C, 141 nobody reads the output any more.
     """
     if any(find_spec(library) is None for library in ("click", "rich")):
         sys.stderr.write('This command needs more: pip install "openrouter-async[cli]"\n')

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "chat": "Ask a model, or talk with it when no prompt is given.",
     "image": "Draw images, save them and show them.",
     "pdf": "Ask about PDF documents.",
+    "batch": "Send a file of requests, and report on what came.",
     "models": "Find models, with prices and context.",
     "cost": "Show what a generation cost, or what the key has used.",
     "login": "Sign in at OpenRouter, in place of copying a key.",

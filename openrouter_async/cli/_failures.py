@@ -10,10 +10,12 @@ from typing import Final
 from openrouter_async import errors
 from openrouter_async.cli._words import printable
 
-__all__ = ["FAILED", "INTERRUPTED", "NO_KEY", "UNREAD", "describe"]
+__all__ = ["FAILED", "INTERRUPTED", "NOT_ALL", "NO_KEY", "UNPAID", "UNREAD", "describe"]
 
 FAILED: Final = 1
 NO_KEY: Final = 3
+NOT_ALL: Final = 4
+UNPAID: Final = 5
 INTERRUPTED: Final = 130
 UNREAD: Final = 141
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from openrouter_async import OpenRouter, RetryPolicy, Timeouts
+from openrouter_async import Limits, OpenRouter, RetryPolicy, Timeouts
 from openrouter_async._config import DEFAULT_BASE_URL
 from openrouter_async.cli._failures import NO_KEY
 from openrouter_async.cli._kept_key import kept_key
@@ -52,6 +52,7 @@ def open_client(
     needs_key: bool = True,
     retry: RetryPolicy = RetryPolicy(),
     timeouts: Timeouts = Timeouts(),
+    limits: Limits = Limits(),
     documents: Path | None = None,
 ) -> OpenRouter:
     """Make the client.
@@ -60,6 +61,7 @@ def open_client(
         needs_key: False where the API answers without one.
         retry: When requests are sent again.
         timeouts: How long to wait for what.
+        limits: How much of what it may hold, and how fast it may send.
         documents: A folder that remembers documents.
 
     Raises:
@@ -70,7 +72,13 @@ def open_client(
     if needs_key and key == "" and is_openrouter():
         raise _NoKey
     with checked():
-        return OpenRouter(key, retry=retry, timeouts=timeouts, documents=documents)
+        return OpenRouter(
+            key,
+            retry=retry,
+            timeouts=timeouts,
+            limits=limits,
+            documents=documents,
+        )
 
 
 class _NoKey(click.ClickException):

@@ -10,7 +10,7 @@ from typing import Final
 
 from openrouter_async import ChatCompletion, ChatStream, Image
 
-__all__ = ["image_in_words", "million_price", "money", "printable", "remark", "summary"]
+__all__ = ["image_in_words", "million_price", "money", "printable", "remark", "span", "summary"]
 
 _MILLION: Final = 1_000_000
 # What a terminal takes for orders: an answer could move the cursor or rename the window.
@@ -31,6 +31,18 @@ def money(usd: float | None) -> str:
     if usd == 0:
         return "free"
     return f"${usd:.2f}" if abs(usd) >= 1 else f"${usd:.6f}".rstrip("0")
+
+
+def span(seconds: float) -> str:
+    """Give a time as people say it: 12 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s" if whole else f"{seconds:.1f} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
 
 
 def million_price(usd_each: Decimal | None) -> float | None:

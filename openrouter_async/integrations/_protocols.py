@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from .._event_stream import EventStream
 from .._sse import SSEDecoder, encode_event
 from ..errors import OpenRouterError
 from ..image_stream import ImageStream
@@ -97,8 +98,9 @@ def pieces_of(source: Source, protocol: ProtocolName) -> Pieces:
         source = source.chat
     if isinstance(source, SharedStream):
         source = source.reader()
-    if not hasattr(source, "__aiter__"):
-        raise TypeError(f"a stream of chunks can be relayed, not {type(source).__name__}")
+    is_other = isinstance(source, EventStream) and not isinstance(source, ChatStream)
+    if is_other or not hasattr(source, "__aiter__"):
+        raise TypeError(f"a stream of chat chunks can be relayed, not {type(source).__name__}")
     if protocol == "ai-sdk":
         return _UIPieces(source)
     if protocol == "text":

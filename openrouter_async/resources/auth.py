@@ -113,6 +113,7 @@ class Auth(Group):
             TypeError: A keyword is unknown, or its value has the wrong type.
             ValueError: `callback_url` is none that OpenRouter sends anybody to.
 
+        >>> from openrouter_async import OpenRouter
         >>> begun = OpenRouter(api_key="").auth.begin("https://app.example/signed-in")
         >>> begun.url.partition("?")[0]
         'https://openrouter.ai/auth'

@@ -168,9 +168,10 @@ def _label(name: str) -> str:
 
 
 def _figures(records: Records, query: Row) -> Row:
-    dimensions = query.get("dimensions") or []
+    dimensions: list[str] = query.get("dimensions") or []
+    metrics: list[str] = query["metrics"]
     for kind, names, known in (
-        ("metric", query["metrics"], _METRICS),
+        ("metric", metrics, _METRICS),
         ("dimension", dimensions, _DIMENSIONS),
     ):
         for name in names:
@@ -184,7 +185,7 @@ def _figures(records: Records, query: Row) -> Row:
         row["total_tokens"] += record["tokens_prompt"] + record["tokens_completion"]
         row["total_usage"] += record["total_cost"]
     data = [
-        {**dict(zip(dimensions, place, strict=True)), **{n: row[n] for n in query["metrics"]}}
+        {**dict(zip(dimensions, place, strict=True)), **{n: row[n] for n in metrics}}
         for place, row in sums.items()
     ]
     metadata = {"query_time_ms": 1.0, "row_count": len(data), "truncated": False}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +36,7 @@ class ReceivedRequest:
         connection: The number of the TCP connection it came over, from 1.
         disconnected: Set when the client left before the answer was complete.
         finished: Set when the answer was played to its end.
+        at: When its last byte had come, in seconds of `time.monotonic`.
     """
 
     method: str
@@ -45,6 +47,7 @@ class ReceivedRequest:
     connection: int
     disconnected: Flag
     finished: Flag
+    at: float = field(default_factory=monotonic)
 
     @property
     def json(self) -> Any:

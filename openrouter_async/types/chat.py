@@ -253,7 +253,12 @@ class ChatChunk(WireStruct):
     @property
     def text(self) -> str:
         """The new text of the first choice; empty where there is none."""
-        for choice in self.choices:
+        choices = self.choices
+        if len(choices) == 1:  # as nearly always, and twice as fast
+            content = choices[0].delta.content
+            if isinstance(content, str) and choices[0].index == 0:
+                return content
+        for choice in choices:
             if choice.index == 0:
                 content = choice.delta.content
                 return content if isinstance(content, str) else text_of(content)
