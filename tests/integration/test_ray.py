@@ -62,6 +62,11 @@ def children() -> set[int]:
     return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
+def raylets() -> set[int]:
+    """The nodes of clusters on this machine."""
+    return {process.pid for process in psutil.process_iter() if process.name() == "raylet"}
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Emulator]:
     """An emulator that the environment names, also to the processes of the cluster."""
@@ -418,7 +423,7 @@ def test_a_cluster_that_runs_is_used_and_left(emulator: Emulator) -> None:
 def test_the_command_on_a_cluster_of_its_own(server: Emulator, tmp_path: Path) -> None:
     """`--ray local` begins one, runs the job on it, and leaves nothing of it behind."""
     write_job(tmp_path, 30)
-    before = len(server.requests)
+    before, others = len(server.requests), raylets()
     command = [sys.executable, "-m", "openrouter_async.cli", "batch", "in.jsonl", "out.jsonl"]
     command += ["--model", MODEL, "--ray", "local", "--actors", "2", "--json"]
     own = {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": server.base_url}
@@ -433,5 +438,6 @@ def test_the_command_on_a_cluster_of_its_own(server: Emulator, tmp_path: Path) -
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["done"] == 30
+    assert raylets() <= others
     assert len(output_of(tmp_path / "out.jsonl")) == 30
     assert len([r for r in server.requests[before:] if r.method == "POST"]) == 30
