@@ -145,7 +145,7 @@ async def soak(
             over += len(fates)
             while client.stats().draining:  # noqa: ASYNC110 - for `Timeouts.drain` at most
                 await asyncio.sleep(0.01)
-            more = _objects_of_ours() - before
+            more = await _more_than(before)
             account.left_behind += [f"{count} {name}" for name, count in more.items()]
             gc.collect()
             account.resident.append(resident_memory())
@@ -167,6 +167,17 @@ async def _round(client: OpenRouter, fates: list[str], at_once: int, account: Ac
                 account.wrong.append(f"{fate}: {outcome}")
 
     await asyncio.gather(*(work() for _ in range(at_once)))
+
+
+async def _more_than(before: Counter[str]) -> Counter[str]:
+    """Count the objects that stay: callbacks that the loop has still to call let go of theirs."""
+    more = _objects_of_ours() - before
+    for _ in range(100):
+        if not more:
+            break
+        await asyncio.sleep(0.01)
+        more = _objects_of_ours() - before
+    return more
 
 
 def _objects_of_ours() -> Counter[str]:

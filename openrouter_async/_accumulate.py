@@ -101,6 +101,12 @@ class Outline:
         reasons = self._finish_reasons
         return bool(reasons) and None not in reasons.values()
 
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """The finish reasons that were seen, in the order of their choices."""
+        reasons = (self._finish_reasons[index] for index in sorted(self._finish_reasons))
+        return tuple(reason for reason in reasons if reason is not None)
+
     def add(self, chunk: ChatChunk) -> None:
         """Take one chunk."""
         for choice in chunk.choices:
@@ -112,16 +118,35 @@ class Outline:
                 self._finish(choice)
             if choice.error is not None:
                 self.failed = choice.error
-        if (
-            self.id is None
-            or self.model is None
-            or self.provider is None
-            or chunk.usage is not None
+        if self.learns_from(chunk):
+            self._learn(chunk)
+
+    def add_texts(self, texts: list[str]) -> None:
+        """Take the texts of chunks that bring the first choice's text and nothing else."""
+        self.deltas += len(texts) - texts.count("")
+
+    def learns_from(self, chunk: ChatChunk) -> bool:
+        """Whether a chunk tells something new of who answers, how, and at what cost."""
+        return (
+            chunk.usage is not None
+            or chunk.openrouter_metadata is not None
+            or (self.id is None and chunk.id is not None)
+            or (self.model is None and chunk.model is not None)
+            or (self.provider is None and chunk.provider is not None)
+            or (self.created is None and chunk.created is not None)
             or (self.service_tier is None and chunk.service_tier is not None)
             or (self.system_fingerprint is None and chunk.system_fingerprint is not None)
-            or chunk.openrouter_metadata is not None
-        ):
-            self._identify(chunk)
+        )
+
+    @property
+    def knows_who(self) -> bool:
+        """Whether no chunk can tell anything new of who answers."""
+        return None not in (self.id, self.model, self.provider, self.created)
+
+    @property
+    def has_opened_first(self) -> bool:
+        """Whether the first choice has come."""
+        return 0 in self._finish_reasons
 
     def completion(self, *, ended: bool) -> ChatCompletion | None:
         """Give None: the content was not kept."""
@@ -144,7 +169,7 @@ class Outline:
         if choice.finish_reason == "error" and self.failed is None:
             self.failed = ErrorBody(message="the provider ended the answer with an error")
 
-    def _identify(self, chunk: ChatChunk) -> None:
+    def _learn(self, chunk: ChatChunk) -> None:
         self.id = self.id or chunk.id
         self.model = self.model or chunk.model
         self.provider = self.provider or chunk.provider
@@ -164,61 +189,33 @@ class Accumulator(Outline):
         max_tool_calls: Tool calls that each of them may open.
     """
 
-    __slots__ = ("_choices", "_first_text", "_is_first_open", "_max_tool_calls")
+    __slots__ = ("_choices", "_max_tool_calls")
 
     def __init__(self, max_choices: int = 128, max_tool_calls: int = 1_024) -> None:
         super().__init__(max_choices)
         self._max_tool_calls = max_tool_calls
-        first = _ChoiceSoFar(0, max_tool_calls)  # nearly every chunk is of this one
-        self._choices: dict[int, _ChoiceSoFar] = {0: first}
-        self._first_text = first.text
-        self._is_first_open = False
+        self._choices: dict[int, _ChoiceSoFar] = {}
 
     def add(self, chunk: ChatChunk) -> None:
         """Take one chunk."""
         for choice in chunk.choices:
-            delta = choice.delta
-            content: object = delta.content
-            # One test for the many chunks that carry text of the first choice and nothing else.
-            if (
-                isinstance(content, str)
-                and choice.index == 0
-                and delta.reasoning is None
-                and delta.tool_calls is None
-                and delta.reasoning_details is None
-                and delta.images is None
-                and delta.annotations is None
-                and delta.audio is None
-                and delta.refusal is None
-                and delta.reasoning_content is None
-                and choice.logprobs is None
-                and self._is_first_open
-            ):
-                if content:
-                    self._first_text.append(content)
-                    self.deltas += 1
-            else:
-                self._add_any(choice)
+            self._gather(choice)
             if choice.finish_reason is not None:
                 self._finish(choice)
             if choice.error is not None:
                 self.failed = choice.error
-        if (
-            self.id is None
-            or self.model is None
-            or self.provider is None
-            or chunk.usage is not None
-            or (self.service_tier is None and chunk.service_tier is not None)
-            or (self.system_fingerprint is None and chunk.system_fingerprint is not None)
-            or chunk.openrouter_metadata is not None
-        ):
-            self._identify(chunk)
+        if self.learns_from(chunk):
+            self._learn(chunk)
 
-    def _add_any(self, choice: ChunkChoice) -> None:
+    def add_texts(self, texts: list[str]) -> None:
+        """Take the texts of chunks that bring the first choice's text and nothing else."""
+        super().add_texts(texts)
+        self._choices[0].add_texts(texts)
+
+    def _gather(self, choice: ChunkChoice) -> None:
         index = choice.index
         if index not in self._finish_reasons:
             self._open(index)
-            self._is_first_open = self._is_first_open or index == 0
         gathered = self._choices.get(index)
         if gathered is None:
             gathered = self._choices[index] = _ChoiceSoFar(index, self._max_tool_calls)
@@ -230,7 +227,7 @@ class Accumulator(Outline):
     @property
     def annotations(self) -> list[Annotation]:
         """Those of the first choice so far."""
-        return list(self._choices[0].annotations)
+        return list(self._choices[0].annotations) if 0 in self._choices else []
 
     def completion(self, *, ended: bool) -> ChatCompletion:
         """Give what has been gathered.
@@ -290,9 +287,9 @@ class _ChoiceSoFar:
         "_refusal",
         "_role",
         "_says_text",
+        "_text",
         "_tool_calls",
         "annotations",
-        "text",
     )
 
     def __init__(self, index: int, max_tool_calls: int) -> None:
@@ -300,7 +297,7 @@ class _ChoiceSoFar:
         self._max_tool_calls = max_tool_calls
         self._role: str | None = None
         self._says_text = False  # an empty text is another answer than none
-        self.text: list[str] = []
+        self._text: list[str] = []
         self._reasoning: list[str] = []
         self._reasoning_details: _Reasoning | None = None
         self._tool_calls: ToolCalls | None = None
@@ -313,10 +310,27 @@ class _ChoiceSoFar:
     def add(self, delta: Delta) -> bool:
         """Take one delta; tell whether it said something."""
         content = delta.content
+        if (
+            isinstance(content, str)
+            and self._role is not None
+            and delta.reasoning is None
+            and delta.reasoning_details is None
+            and delta.tool_calls is None
+            and delta.images is None
+            and delta.annotations is None
+            and delta.audio is None
+            and delta.refusal is None
+            and delta.reasoning_content is None
+        ):
+            self._says_text = True
+            if content:
+                self._text.append(content)
+                return True
+            return False
         if content is not None:
             self._says_text = True
         if content:
-            self.text.append(content if isinstance(content, str) else text_of(content))
+            self._text.append(content if isinstance(content, str) else text_of(content))
         if self._role is None:
             self._role = delta.role
         reasoning = reasoning_of(delta)
@@ -353,6 +367,11 @@ class _ChoiceSoFar:
             or delta.refusal
         )
 
+    def add_texts(self, texts: list[str]) -> None:
+        """Take the texts of deltas that bring nothing else."""
+        self._says_text = True
+        self._text += texts
+
     def add_logprobs(self, logprobs: Logprobs) -> None:
         """Append the lists of one chunk's logprobs."""
         if self._logprobs is None:
@@ -369,7 +388,7 @@ class _ChoiceSoFar:
         """Give the choice so far."""
         calls, open_calls = self._tool_calls.build(ended) if self._tool_calls else ([], [])
         details = self._reasoning_details
-        text = "".join(self.text)
+        text = "".join(self._text)
         message = Message(
             role=self._role or "assistant",
             content=text if text or (self._says_text and not (calls or open_calls)) else None,

@@ -11,7 +11,7 @@ whole.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from ._bodies import too_large
@@ -105,8 +105,8 @@ class ByteStream(EventStream[bytes], Generic[R]):
     def _reads(self, kind: str) -> bool:
         return "json" not in kind and not kind.startswith("text/")
 
-    def _decoded(self, data: bytes) -> Iterator[bytes]:
-        return iter((data,))
+    def _decoded(self, data: bytes) -> list[bytes]:
+        return [data]
 
     def _take(self, data: bytes) -> bytes:
         self.deltas += 1

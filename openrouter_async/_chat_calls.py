@@ -29,10 +29,8 @@ from ._transport import Response
 from .budget import Budget, Reservation
 from .documents import DocumentStore
 from .resources import chat
-from .resources.generations import Generations
-from .resources.models import Models
 from .stream import ChatStream
-from .types import ChatCompletion, MessageParam
+from .types import ChatCompletion, GenerationRecord, MessageParam
 from .types.arrival import Arrival
 
 __all__ = ["ChatCalls"]
@@ -54,6 +52,7 @@ class ChatCalls:
         model: The model of calls that name none.
         retry: When a request is sent again.
         budget: What all calls together may cost.
+        prices: What they can cost.
         documents: Where parses of documents are remembered.
     """
 
@@ -64,6 +63,7 @@ class ChatCalls:
         model: str | None,
         retry: RetryPolicy,
         budget: Budget | None,
+        prices: PriceList,
         documents: DocumentStore,
     ) -> None:
         self.documents = documents
@@ -71,7 +71,7 @@ class ChatCalls:
         self._model = model
         self._retry = retry
         self._budget = budget
-        self._prices = PriceList()
+        self._prices = prices
 
     def stream(
         self,
@@ -89,7 +89,7 @@ class ChatCalls:
             ChatStream,
             limits=sender.limits,
             secret=sender.key,
-            find_record=Generations(sender.fetch).get,
+            find_record=self._find_record,
             audio_format=chat.audio_format_in(params),
         )
         make_last = partial(
@@ -192,9 +192,16 @@ class ChatCalls:
 
         return Entry(self._model if model is None else model, send_with)
 
+    async def _find_record(self, generation_id: str, *, wait: float) -> GenerationRecord:
+        from .resources.generations import Generations
+
+        return await Generations(self._sender).get(generation_id, wait=wait)
+
     async def _reserve(self, reservation: Reservation, body: bytes) -> None:
         if reservation:
-            models = partial(Models(self._sender.fetch).list, output_modalities="all")
+            from .resources.models import Models
+
+            models = partial(Models(self._sender).list, output_modalities="all")
             await self._prices.reserve(reservation, body, models)
 
     def _request(

@@ -77,6 +77,7 @@ _STATUS_BY_NAME: Final = {
             "invalid_request_error",
             "invalid_prompt",
             "content_policy_violation",
+            "image_content_policy_violation",
             "refusal",
             "invalid_image",
             "image_too_large",

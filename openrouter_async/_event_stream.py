@@ -34,26 +34,26 @@ from ._frames import EventAligner
 from ._sse import EventTooLargeError, SSEDecoder
 from ._timing import opening_of
 from ._transport import AlreadyReading, DeadlinePassed, ResponseClosed, timeout_error
-from ._turns import turn_of_its_own
+from ._turns import is_being_cancelled, turn_of_its_own
 from .errors import (
-    APITimeoutError,
     FirstEventTimeout,
     IdleTimeout,
     OpenRouterError,
     Phase,
     ProtocolError,
-    StreamBrokenError,
+    StreamAPIError,
     StreamTruncatedError,
     TotalTimeout,
     WireIdleTimeout,
     redact,
 )
+from .hooks._observation import Observation, ending_of
 from .types import Ending, Timing
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Accept", "Answer", "Cursor", "EventStream", "Leaving", "RawCursor", "Send"]
+__all__ = ["NO_EVENTS", "Accept", "Answer", "Cursor", "EventStream", "Leaving", "RawCursor", "Send"]
 
 T = TypeVar("T")
 
@@ -70,6 +70,10 @@ class Answer(Protocol):
     sent_at: float
     answered_at: float
     waited: float
+    read_at: float
+
+    @property
+    def observation(self) -> Observation | None: ...
 
     def time(self) -> float: ...
     def spent(self, tokens: int) -> None: ...
@@ -82,7 +86,8 @@ Accept: TypeAlias = Callable[[Answer], Awaitable[None]]
 Send: TypeAlias = Callable[[Accept], Awaitable[None]]
 """Sends the request, again where that is safe, and has the stream accept the response."""
 
-_NO_EVENTS: Final[Iterator[bytes]] = iter(())
+NO_EVENTS: Final[Iterator[bytes]] = iter(())
+_NO_ITEMS: Final[Iterator[Any]] = iter(())
 _SHOWN: Final = 200
 _LONG_WORK: Final = 2**20
 """Bytes of one event that take milliseconds to join and to decode."""
@@ -113,10 +118,12 @@ class EventStream(Generic[T]):
     __slots__ = (
         "__weakref__",
         "_decoder",
+        "_deltas",
         "_deltas_before",
         "_events",
         "_first",
         "_is_looped",
+        "_items",
         "_keeps_opening",
         "_later",
         "_leaving",
@@ -130,7 +137,7 @@ class EventStream(Generic[T]):
         "_started_at",
         "_state",
         "_timeouts",
-        "deltas",
+        "_too_large",
         "ending",
         "headers",
         "status",
@@ -146,9 +153,10 @@ class EventStream(Generic[T]):
         self._timeouts = timeouts
         self._limits = limits
         self._secret = secret
-        self._events = _NO_EVENTS  # decoded events that have not been taken yet
+        self._items: Iterator[T] = _NO_ITEMS  # what was taken ahead and not handed out yet
+        self._events = NO_EVENTS  # events that have come and have not been taken yet
         self._first: T | None = None  # the first item, read ahead by `start`
-        self._later = _NO_EVENTS  # what came with it; it waits here until the first is taken
+        self._later = NO_EVENTS  # what came with it; it waits here until the first is taken
         self._opening: list[bytes] = []  # the reads up to it, for `raw`; joined once
         self._keeps_opening = True
         self._is_looped = False
@@ -163,17 +171,46 @@ class EventStream(Generic[T]):
     # What a subclass says about its events.
 
     _wanted: ClassVar[str] = "an event stream"
+    _last_event: ClassVar[bytes] = b""
+    """The name of the event that ends the stream, where ``[DONE]`` is not alone in that."""
 
     def _reset(self) -> None:
         """Forget what a failed attempt brought."""
-        self.deltas = 0  # how many items have said something
+        self._deltas = 0
         self._deltas_before = 0
+        self._too_large: ProtocolError | None = None  # raised once what came before is taken
         self._silence = 0.0  # seconds waited for the socket since something was said
         self._read_at = 0.0
 
     def _take(self, data: bytes) -> T | None:
         """Decode one event; None for one that is no item. Calls `_done` at the sentinel."""
         raise TypeError(f"{type(self).__name__} does not say what its events mean")
+
+    def _take_next(self) -> T | None:
+        """Take events until one is an item; None where none is left, or the answer has ended.
+
+        A subclass may take several at once and put those behind the first into `_items`. It
+        finds out in `_catch_up` how many of them have been handed out.
+        """
+        for data in self._events:
+            item = self._take(data)
+            if item is not None or self._response is None:
+                return item
+        self._events = NO_EVENTS
+        return None
+
+    def _catch_up(self) -> None:
+        """Count and gather the items that have been handed out, where they were taken ahead."""
+
+    @property
+    def deltas(self) -> int:
+        """How many items have said something."""
+        self._catch_up()
+        return self._deltas
+
+    @deltas.setter
+    def deltas(self, deltas: int) -> None:
+        self._deltas = deltas
 
     def _reads(self, kind: str) -> bool:
         """Whether a body of this content type holds the items of this stream."""
@@ -277,20 +314,21 @@ class EventStream(Generic[T]):
 
     def _waiting_item(self) -> T | None:
         """Give the next item if its event has come already; no socket is asked."""
+        for item in self._items:
+            return item
+        if self._events is NO_EVENTS:
+            return None
         try:
-            for data in self._events:
-                return self._take(data)
+            return self._take_next()
         except OpenRouterError as error:
             raise self._failed(error) from error.__cause__
-        return None
 
     def _take_waiting(self) -> None:
         """Take all events that have come already, for who wants only what they add up to."""
+        self._items = _NO_ITEMS
         try:
-            for data in self._events:
-                self._take(data)
-                if self._response is None:  # that one was the end
-                    break
+            while self._events is not NO_EVENTS and self._take_next() is not None:
+                self._items = _NO_ITEMS
         except OpenRouterError as error:
             raise self._failed(error) from error.__cause__
 
@@ -309,18 +347,24 @@ class EventStream(Generic[T]):
             self._opening = []
             if self._state is _State.OPEN:
                 self._events = self._later
-            self._later = _NO_EVENTS
+            self._later = NO_EVENTS
             return item
         try:
             while self._state is _State.OPEN:
-                for data in self._events:
-                    found = self._take(data)
-                    if found is not None:
-                        return found
-                    if self._response is None:
-                        break
+                data = await self._read()
+                if not data:
+                    self._at_end_of_body()
+                    break
+                if self._decoder.completes_more_than(_LONG_WORK, data):
+                    await self._wait_for_a_turn()
+                events = self._decoded(data)
+                if len(events) == 1:  # as mostly, where the answer is read as fast as it comes
+                    found = self._take(events[0])
                 else:
-                    await self._fill()
+                    self._events = iter(events)
+                    found = self._take_next()
+                if found is not None:
+                    return found
         except OpenRouterError as error:
             raise self._failed(error) from error.__cause__
         raise StopAsyncIteration
@@ -331,9 +375,12 @@ class EventStream(Generic[T]):
             # Closed in the very turn of the loop in which the answer came.
             response.close()
             raise ResponseClosed
+        if response.observation is not None:
+            response = response.observation.followed(response)
         self._reset()
         self._decoder = SSEDecoder(self._limits.max_event_size)
-        self._events = _NO_EVENTS
+        self._items = _NO_ITEMS
+        self._events = NO_EVENTS
         self._first = None
         self._opening = []
         self._response = response
@@ -363,8 +410,8 @@ class EventStream(Generic[T]):
             data = await self._read()
             if self._decoder.completes_more_than(_LONG_WORK, data):
                 await self._wait_for_a_turn()
-            self._events = self._decoded(data) if data else _NO_EVENTS
             if data:
+                self._events = iter(self._decoded(data))
                 if self._keeps_opening:
                     self._opening.append(data)
                 self._take_first()
@@ -375,7 +422,7 @@ class EventStream(Generic[T]):
         for event in self._events:
             self._first = self._take(event)
             if self._first is not None or self._state is not _State.OPEN:
-                self._later, self._events = self._events, _NO_EVENTS
+                self._later, self._events = self._events, NO_EVENTS
                 return
 
     async def _accept_other(self, response: Answer, kind: str) -> None:
@@ -386,7 +433,7 @@ class EventStream(Generic[T]):
             raise self._not_a_stream(body)
         event = b"data: " + self._from_json(body).replace(b"\n", b" ") + b"\n\n"
         self._opening = [event]
-        self._events = self._decoded(event)
+        self._events = iter(self._decoded(event))
         self._take_first()
         if self._state is _State.OPEN:  # JSON that parses is whole, whatever it says of itself
             self._end_as(_State.ENDED, "complete_no_sentinel")
@@ -423,16 +470,6 @@ class EventStream(Generic[T]):
         error.body_start = start
         return error
 
-    async def _fill(self) -> None:
-        """Wait for bytes and decode them into events, or take note of the end of the body."""
-        data = await self._read()
-        if data:
-            if self._decoder.completes_more_than(_LONG_WORK, data):
-                await self._wait_for_a_turn()
-            self._events = self._decoded(data)
-        else:
-            self._at_end_of_body()
-
     async def _wait_for_a_turn(self) -> None:
         """Let others go first where several large events end at the same time."""
         try:
@@ -443,30 +480,35 @@ class EventStream(Generic[T]):
         if self._response is None:
             raise StopAsyncIteration
 
-    def _decoded(self, data: bytes) -> Iterator[bytes]:
+    def _decoded(self, data: bytes) -> list[bytes]:
         try:
-            return iter(self._decoder.feed(data))
+            return self._decoder.feed(data)
         except EventTooLargeError as error:
-            failure = ProtocolError(
+            self._too_large = ProtocolError(
                 f"{error}; raise it with OpenRouter(limits=Limits(max_event_size=...))"
             )
-            return _events_then_error(error.events, failure)
+            return error.events
 
     async def _read(self) -> bytes:
         """Wait for bytes under whichever deadline is nearest."""
         response = self._response
         if response is None:
             raise StopAsyncIteration
-        if self.deltas != self._deltas_before:
+        if self._too_large is not None:
+            try:
+                raise self._too_large
+            finally:
+                self._too_large = None  # its traceback holds this stream
+        if self._deltas != self._deltas_before:
             self._note_progress()
         timeouts = self._timeouts
         kind: type[OpenRouterError] = WireIdleTimeout
         seconds = timeouts.wire_idle
         limit = inf if seconds is None else seconds
-        allowed = timeouts.idle if self.deltas else timeouts.first_event
+        allowed = timeouts.idle if self._deltas else timeouts.first_event
         if allowed is not None and allowed - self._silence < limit:
             limit, seconds = allowed - self._silence, allowed
-            kind = IdleTimeout if self.deltas else FirstEventTimeout
+            kind = IdleTimeout if self._deltas else FirstEventTimeout
         if timeouts.total is not None:
             left = response.sending_at + timeouts.total - response.time()
             if left < limit:
@@ -486,7 +528,7 @@ class EventStream(Generic[T]):
             raise
         waited = response.waited
         self._silence += waited
-        self._read_at = response.time()
+        self._read_at = response.read_at
         if self.timing.first_event is None:
             self.timing.first_event = self._read_at - self._started_at
         elif waited > self.timing.longest_gap:
@@ -495,10 +537,12 @@ class EventStream(Generic[T]):
 
     def _note_progress(self) -> None:
         """Something was said by what the last read brought."""
-        self._deltas_before = self.deltas
+        self._deltas_before = self._deltas
         self._silence = 0.0
         if self.timing.first_delta is None:
             self.timing.first_delta = self._read_at - self._started_at
+            if self._response is not None and self._response.observation is not None:
+                self._response.observation.first_delta(self.timing.first_delta)
 
     def _mark_opening(self, response: Answer) -> None:
         self._started_at = response.asked_at
@@ -532,29 +576,52 @@ class EventStream(Generic[T]):
             else:
                 phase = "first_event" if self._response is not None else error.phase or "headers"
             error.phase = error.phase if error.phase not in (None, "body") else phase
-            if self._response is not None:
-                error.attempts = self._response.attempt
-            self._end_as(_State.FAILED, _ending_of(error))
+            response = self._response
+            if response is not None:
+                error.attempts = response.attempt
+            self._end_as(_State.FAILED, ending_of(error))
             self._complete_error(error)
+            if response is not None and response.observation is not None:
+                response.observation.ended(self, error)
         return error
 
     def _end_as(self, state: _State, ending: Ending) -> None:
+        self._catch_up()
         response, self._response = self._response, None
-        self._events = _NO_EVENTS
+        self._items = _NO_ITEMS
+        self._events = NO_EVENTS
         self._state = state
         self.ending = ending
         if state is _State.LEFT:
             self._first = None
-            self._later = _NO_EVENTS
+            self._later = NO_EVENTS
         if response is None:
             return
-        if self.deltas != self._deltas_before:
+        if self._deltas != self._deltas_before:
             self._note_progress()
         self.timing.end = response.time() - self._started_at
         if state is _State.ENDED:
             response.finish()
         else:
             response.close()
+        if response.observation is not None and state is not _State.FAILED:
+            is_cancelled = state is _State.LEFT and is_being_cancelled()
+            response.observation.ended(self, is_cancelled=is_cancelled)
+
+    def _note_billing(self, error: OpenRouterError, cost: float | None) -> None:
+        """Say on a failure whether the answer costs money, by what is known of its cost."""
+        if error.phase == "body":
+            error.retryable = False
+        if cost is not None:
+            error.billed = "yes" if cost > 0 else "no"
+        elif error.phase == "body":
+            error.billed = "unknown"
+        elif isinstance(error, StreamAPIError):
+            error.billed = "no"  # an error without any output is not charged
+
+    def _raise_if_over(self) -> None:
+        if self.ending in ("left", "truncated", "broken", "error", "timeout"):
+            raise RuntimeError(f"this stream has nothing more to give: its ending is {self.ending}")
 
     def _begin_loop(self) -> None:
         if self._is_looped:
@@ -564,23 +631,6 @@ class EventStream(Generic[T]):
         if self._state in (_State.FAILED, _State.LEFT):
             raise RuntimeError(f"this stream cannot be iterated: it is {self._state.value}")
         self._is_looped = True
-
-
-def _events_then_error(events: list[bytes], error: ProtocolError) -> Iterator[bytes]:
-    """What came whole before an event that is too large is not lost with it."""
-    yield from events
-    try:
-        raise error
-    finally:
-        del error  # its traceback holds this frame, which must not hold it
-
-
-def _ending_of(error: OpenRouterError) -> Ending:
-    if isinstance(error, StreamTruncatedError):
-        return "truncated"
-    if isinstance(error, StreamBrokenError):
-        return "broken"
-    return "timeout" if isinstance(error, APITimeoutError) else "error"
 
 
 class Leaving:
@@ -616,16 +666,14 @@ class Cursor(Leaving, Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        # `EventStream._step` once more: two calls less for each item are worth it here.
+        # `EventStream._step` once more: a call less for each item is worth it here.
         stream: EventStream[T] = self._stream
-        try:
-            for data in stream._events:
-                item = stream._take(data)
-                if item is not None:
-                    return item
-                break
-        except OpenRouterError as error:
-            raise stream._failed(error) from error.__cause__
+        for item in stream._items:
+            return item
+        if stream._events is not NO_EVENTS:
+            found = stream._waiting_item()
+            if found is not None:
+                return found
         return await stream._step_with_reads()
 
 
@@ -636,7 +684,7 @@ class RawCursor(Leaving):
 
     def __init__(self, stream: EventStream[Any]) -> None:
         super().__init__(stream)
-        self._aligner = EventAligner()
+        self._aligner = EventAligner(stream._last_event)
 
     def __aiter__(self) -> Self:
         return self

@@ -2,7 +2,8 @@
 
 The rule of this file: nothing is decoded and nothing is changed; no I/O, no clock. How the
 stream ended is told by its bytes: ``[DONE]`` by its line, a finish reason by its key. Inside
-JSON text both would be escaped, so no model can forge them.
+JSON text both would be escaped, so no model can forge them. Where another event than ``[DONE]``
+ends a stream, its name does.
 """
 
 from __future__ import annotations
@@ -14,21 +15,38 @@ __all__ = ["EventAligner"]
 
 _SENTINEL_TAIL: Final = 2**10
 _SENTINEL: Final = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][\r\n]")
-_FINISH: Final = re.compile(rb'"(?:finish_reason|stop_reason)"\s*:\s*"')
+_FINISH: Final = re.compile(
+    rb'"(?:finish_reason|stop_reason)"\s*:\s*"|"type"\s*:\s*"response\.(?:completed|incomplete)"'
+)
 
 
 class EventAligner:
     """Cuts a stream of bytes behind its last whole event.
 
+    Args:
+        last_event: The name of the event that ends the stream; empty where ``[DONE]`` alone does.
+
     Attributes:
         finished: A finish reason has been seen.
-        done: ``[DONE]`` has been seen.
+        done: ``[DONE]`` or the last event has been seen.
         data_reads: How many of the pieces given held data, not only comments.
     """
 
-    __slots__ = ("_after_carriage_return", "_held", "data_reads", "done", "finished")
+    __slots__ = (
+        "_after_carriage_return",
+        "_held",
+        "_last",
+        "_last_event",
+        "data_reads",
+        "done",
+        "finished",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, last_event: bytes = b"") -> None:
+        self._last_event = last_event
+        self._last = re.compile(
+            rb'(?:^|[\r\n])event: ?%b[\r\n]|"type"\s*:\s*"%b"' % (last_event, last_event)
+        )
         self._held: list[bytes] = []
         self._after_carriage_return = False
         self.finished = False
@@ -61,6 +79,8 @@ class EventAligner:
         self.finished = self.finished or _FINISH.search(frames) is not None
         tail = frames[-_SENTINEL_TAIL:]
         self.done = self.done or (b"[DONE]" in tail and _SENTINEL.search(tail) is not None)
+        if self._last_event and self._last_event in frames:
+            self.done = self.done or self._last.search(frames) is not None
 
 
 def _end_of_events(data: bytes) -> int:

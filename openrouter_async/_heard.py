@@ -10,6 +10,7 @@ from math import inf
 
 from ._event_stream import Accept, Answer, Send
 from ._transport import ResponseClosed
+from .hooks._observation import Observation
 
 __all__ = ["Ear"]
 
@@ -54,6 +55,7 @@ class Heard:
         "attempt",
         "connected_at",
         "headers",
+        "read_at",
         "sending_at",
         "sent_at",
         "status",
@@ -75,6 +77,7 @@ class Heard:
         self.sent_at = answer.sent_at
         self.answered_at = answer.answered_at
         self.waited = 0.0
+        self.read_at = answer.answered_at
 
     def rewound(self, started_at: float) -> Heard:
         """Give the answer from its first byte, as if asked for at `started_at`; this one closes."""
@@ -92,13 +95,20 @@ class Heard:
         """See `Response.read`."""
         if self._again:
             data, self._again = self._again, b""
+            self.read_at = self.time()
             return data
         answer = self._open()
         data = await answer.read(limit)
         self.waited = answer.waited
+        self.read_at = answer.read_at
         if self._read is not None:
             self._read.append(data)
         return data
+
+    @property
+    def observation(self) -> Observation | None:
+        """See `Response.observation`; the first reader leaves that to the second as well."""
+        return self._answer.observation if self._answer is not None else None
 
     def spent(self, tokens: int) -> None:
         """See `Response.spent`."""

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from .errors import ContentFilterError, LengthError, OutputError, RefusalError
 from .types import ChatCompletion, Image, Usage
+from .types._shown import answer_as_markdown
 
 __all__ = ["ImageResult"]
 
@@ -97,6 +98,10 @@ class ImageResult(Struct, frozen=True):
         from ._threads import in_thread
 
         return await in_thread(self.save, folder, name=name, overwrite=overwrite)
+
+    def _repr_markdown_(self) -> str:
+        """Show the images in a notebook."""
+        return answer_as_markdown(self.completion)
 
     def __repr__(self) -> str:
         return (

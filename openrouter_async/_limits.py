@@ -49,6 +49,7 @@ class _Body(Struct):
     model: str | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    max_output_tokens: int | None = None
 
 
 class Asked(Struct, frozen=True):
@@ -78,7 +79,7 @@ def asked_in(path: str, body: bytes | None) -> Asked:
         return Asked(path, len(body) // _BYTES_OF_A_TOKEN)
     files = [match.end() - match.start() for match in _DATA_URL.finditer(body)]
     prompt = (len(body) - sum(files)) // _BYTES_OF_A_TOKEN + len(files) * _TOKENS_OF_A_FILE
-    answer = asked.max_completion_tokens or asked.max_tokens or 0
+    answer = asked.max_completion_tokens or asked.max_output_tokens or asked.max_tokens or 0
     return Asked(asked.model or path, prompt + answer)
 
 

@@ -47,13 +47,13 @@ class FormWithFile(BodyWithFiles):
     def _pieces(self) -> list[bytes | FileSlot]:
         file = self.files[0]
         slot, kind = look_at(file)
-        name = file.name or "recording"
+        name = file.name or ("recording" if file.kind == "audio" else "file")
         if slot.size > self.max_size:
+            hint = "; form='json' takes larger files" if file.kind == "audio" else ""
             raise ValueError(
-                f"{name} has {slot.size:,} bytes, and a form takes {self.max_size:,} at most; "
-                "form='json' takes larger files"
+                f"{name} has {slot.size:,} bytes, and a form takes {self.max_size:,} at most{hint}"
             )
-        if not PurePath(name).suffix:
+        if not PurePath(name).suffix and "/" not in kind:
             name = f"{name}.{kind}"
         head = f'name="file"; filename="{_quoted(name)}"\r\nContent-Type: {audio_type(kind)}'
         start = SealedBytes(self + _part(self.mark, head, b"")[:-2])

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from ._prices import dearest, models_by_name
 from .budget import Reservation
-from .errors import BudgetUnpriceableError, OpenRouterError
+from .errors import BudgetUnpriceableError, OpenRouterError, ProtocolError
 from .types.models import Model
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class PriceList:
     async def _renew(self, fetch: Fetch) -> None:
         try:
             models = await fetch()
+            if not models:
+                raise ProtocolError("the answer holds no models")
         except OpenRouterError as error:
             # Not the error itself: its traceback holds this object.
             self._failure = f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""What a chat request can cost at most, by the rows of ``GET /models``.
+"""What a request for text or vectors can cost at most, by the rows of ``GET /models``.
 
 The rule of this file: pure, and never too little by its own doing. Where a price or a count
 cannot be bounded, it says so instead of guessing.
@@ -7,20 +7,23 @@ cannot be bounded, it says so instead of guessing.
 |---|---|
 | text of the prompt | one token for each byte of the body: no tokenizer makes more of it |
 | an image of the prompt | `_IMAGE_TOKENS`, and the price of an image |
-| sound, video and documents | what the model's context holds |
-| the answer | `max_completion_tokens`, else what the model can give |
+| sound, video, documents and whatever is not known | what the model's context holds |
+| the answer | `max_completion_tokens` or its like, else what the model can give |
+| several answers | as many as that: `n` or `best_of`, for each prompt |
 | one token | the dearest of what the model lists for that side, overrides included |
 | one request | the price of a request and of one search, where the model lists them |
 
-Of several models, the dearest counts. Routers, presets, service tiers, and what OpenRouter runs
-besides the model (its own tools, most plugins) have no bound.
+Of several models, the dearest counts. Routers, presets, stored prompts, service tiers, fast
+answers, and what OpenRouter runs besides the model (its own tools, most plugins) have no bound.
+The body tells its dialect by itself: chat, ``/responses``, ``/messages``, ``/completions`` or
+``/embeddings``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Context, Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from msgspec import Struct
@@ -37,6 +40,15 @@ _SAME_PRICE: Final = frozenset({"exacto", "floor", "free"})  # variants that cho
 _FREE_PLUGINS: Final = frozenset({"context-compression", "moderation", "response-healing"})
 _FREE_PDF_ENGINES: Final = frozenset({"cloudflare-ai", "native", "pdf-text"})
 _USUAL_TIERS: Final = frozenset({None, "auto", "default", "flex", "standard"})
+_OWN_TOOLS: Final = frozenset({"custom", "function"})
+_PLAIN_KINDS: Final = frozenset(
+    {
+        *("text", "input_text", "output_text", "refusal", "message"),
+        *("function_call", "function_call_output", "tool_use", "tool_result"),
+        *("reasoning", "reasoning_text", "summary_text", "thinking", "redacted_thinking"),
+    }
+)
+_DOCUMENT_KINDS: Final = frozenset({"document", "file", "input_file"})
 _NOTHING: Final = Decimal(0)
 _FREE_MODEL: Final = Model(context_length=1, pricing=Pricing(prompt=_NOTHING, completion=_NOTHING))
 # The precision of the context that a program has set must not round money.
@@ -46,6 +58,7 @@ _EXACTLY: Final = Context(prec=60)
 class _Part(Struct):
     type: str = "text"
     image_url: msgspec.Raw = msgspec.Raw()
+    content: object = None
 
 
 class _Message(Struct):
@@ -63,19 +76,30 @@ class _Tool(Struct):
     type: str = "function"
 
 
+class _Fallback(Struct):
+    model: str = ""
+
+
 class _Asked(Struct):
     """What of a request's body has to do with its price."""
 
     model: str | None = None
     models: list[str] | None = None
+    fallbacks: list[_Fallback] | None = None
     preset: str | None = None
     messages: list[_Message] = []
+    input: object = None
+    prompt: object = None
+    system: object = None
     n: int | None = None
+    best_of: int | None = None
+    max_output_tokens: int | None = None
     max_completion_tokens: int | None = None
     max_tokens: int | None = None
     plugins: list[_Plugin] | None = None
     tools: list[_Tool] | None = None
     service_tier: str | None = None
+    speed: str | None = None
 
 
 class _Size(Struct):
@@ -85,6 +109,12 @@ class _Size(Struct):
     images: int
     has_media: bool
     has_documents: bool
+
+    def note(self, kind: str) -> None:
+        """Take note of a part of the prompt whose bytes may stand for more."""
+        if kind not in _PLAIN_KINDS:
+            self.has_media = True
+            self.has_documents = self.has_documents or kind in _DOCUMENT_KINDS
 
 
 _read: Final = msgspec.json.Decoder(_Asked).decode
@@ -104,7 +134,7 @@ def models_by_name(models: Iterable[Model]) -> dict[str, Model]:
 
 
 def dearest(body: bytes, models: Mapping[str, Model]) -> Decimal:
-    """Give the most that a chat request can cost, in USD.
+    """Give the most that a request can cost, in USD.
 
     Args:
         body: The request as it is sent.
@@ -120,6 +150,7 @@ def dearest(body: bytes, models: Mapping[str, Model]) -> Decimal:
         raise _unpriceable("the request has a form that is not known") from None
     _refuse_unbounded(asked, size)
     names = [*([asked.model] if asked.model else []), *(asked.models or ())]
+    names += [other.model for other in asked.fallbacks or ()]
     if not names:
         raise _unpriceable("the request names no model, so the account's default answers")
     return max(_cost(asked, size, *_priced(name, models)) for name in names)
@@ -134,10 +165,25 @@ def _size_of(asked: _Asked, length: int) -> _Size:
             if part.type == "image_url":
                 size.images += 1
                 size.text -= len(bytes(part.image_url))
-            elif part.type != "text":
-                size.has_media = True
-                size.has_documents = size.has_documents or part.type == "file"
+            else:
+                for kind in (part.type, *_kinds_in(part.content)):
+                    size.note(kind)
+    for kind in (*_kinds_in(asked.input), *_kinds_in(asked.system)):
+        size.note(kind)
     return size
+
+
+def _kinds_in(value: object) -> Iterator[str]:
+    """Give the kinds of all items and parts of a prompt, nested ones too."""
+    if isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _kinds_in(item)
+    elif isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        if isinstance(kind := fields.get("type"), str):
+            yield kind
+        for name in ("content", "output"):
+            yield from _kinds_in(fields.get(name))
 
 
 def _refuse_unbounded(asked: _Asked, size: _Size) -> None:
@@ -145,8 +191,12 @@ def _refuse_unbounded(asked: _Asked, size: _Size) -> None:
         raise _unpriceable("a preset may choose the model and its tools")
     if asked.service_tier not in _USUAL_TIERS:
         raise _unpriceable(f"service_tier {asked.service_tier!r} has prices of its own")
+    if asked.speed not in (None, "standard"):
+        raise _unpriceable(f"speed {asked.speed!r} has prices of its own")
+    if isinstance(asked.prompt, dict):
+        raise _unpriceable("a stored prompt may hold anything")
     for tool in asked.tools or ():
-        if tool.type != "function":
+        if tool.type not in _OWN_TOOLS:
             raise _unpriceable(f"what OpenRouter's tool {tool.type!r} does has no bound")
     for plugin in asked.plugins or ():
         reads_documents = plugin.id == "file-parser" and (
@@ -167,7 +217,7 @@ def _cost(asked: _Asked, size: _Size, model: Model, prices: Pricing) -> Decimal:
     prompt, completion = _token_prices(model, prices, prompt_tokens)
     parts = [
         (prompt, prompt_tokens),
-        (completion, _completion_tokens(asked, model) * max(1, asked.n or 1)),
+        (completion, _completion_tokens(asked, model) * _answers(asked)),
         (_listed(model, prices.request), 1),
         (_listed(model, prices.web_search), 1),
         (_listed(model, prices.image), size.images),
@@ -199,9 +249,17 @@ def _prompt_tokens(size: _Size, model: Model) -> int:
     return tokens if context is None else context if size.has_media else min(tokens, context)
 
 
+def _answers(asked: _Asked) -> int:
+    """Give how many answers are made: those of each prompt that is a text or a list of tokens."""
+    prompts = cast("list[object]", asked.prompt or []) if not isinstance(asked.prompt, str) else []
+    several = any(isinstance(one, str | list) for one in prompts)
+    return max(1, asked.n or 1, asked.best_of or 1) * (len(prompts) if several else 1)
+
+
 def _completion_tokens(asked: _Asked, model: Model) -> int:
     context = model.context_length
-    limits = [limit for limit in (asked.max_completion_tokens, asked.max_tokens) if limit]
+    given = (asked.max_completion_tokens, asked.max_output_tokens, asked.max_tokens)
+    limits = [limit for limit in given if limit]
     if limits:
         return max(limits) if context is None else min(max(limits), context)
     allowed = model.top_provider.max_completion_tokens if model.top_provider is not None else None

@@ -13,7 +13,7 @@ from math import inf
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
-from ._bodies import read_body, read_error_body
+from ._bodies import read_error_body
 from ._config import (
     Limits,
     RetryPolicy,
@@ -29,11 +29,13 @@ from ._pdf import BodyWithDocuments
 from ._retry import classify, delay_before_retry, why_too_long
 from ._sealed import SealedText
 from ._stats import ClientStats, stats_of
-from ._transport import Request, Response, StreamedBody, Transport
+from ._transport import Request, Response, ResponseClosed, StreamedBody, Transport
+from ._turns import is_being_cancelled
 from ._upload import BodyWithFiles
 from ._version import __version__
 from .budget import Reservation
 from .errors import APIStatusError, AuthenticationError, OpenRouterError, ProtocolError
+from .hooks._observation import Hooks, Observation
 
 __all__ = ["JSON_HEADERS", "STREAM_HEADERS", "USER_AGENT", "Sender"]
 
@@ -75,16 +77,18 @@ class Sender:
         limits: Limits,
         transport: Mapping[str, Any],
         allow_insecure_http: bool = False,
+        hooks: Hooks | None = None,
     ) -> None:
         self.key = key
         self.base_url = base_url
         self._allows_insecure_http = allow_insecure_http
+        self._hooks = hooks
         self.timeouts = timeouts
         self.limits = limits
         self.is_closed = False
         self.is_draining = False
         self._sending: set[object] = set()  # requests whose answer is not accepted yet
-        self._retry = retry
+        self.retry = retry
         self._headers = {"User-Agent": USER_AGENT, **headers}
         self._check_origin()
         self._transport_arguments = transport
@@ -103,13 +107,20 @@ class Sender:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         reservation: Reservation | None = None,
+        needs_key: bool = True,
     ) -> T:
-        """Send until the response is accepted, trying again where `_retry` says so."""
+        """Send until the response is accepted, trying again where `_retry` says so.
+
+        Without `needs_key` a client that has no key sends none instead of refusing.
+        """
         self.refuse_if_closed()
         request = object()
         self._sending.add(request)
+        observation = None
+        if self._hooks is not None:
+            observation = self._hooks.begin(method, path, self.base_url, body)
         try:
-            return await self._send_until_accepted(
+            accepted = await self._send_until_accepted(
                 method,
                 path,
                 accept,
@@ -117,19 +128,21 @@ class Sender:
                 body,
                 query,
                 timeouts or self.timeouts,
-                retry or self._retry,
+                retry or self.retry,
                 reservation,
+                observation,
+                needs_key,
             )
+        except BaseException as error:
+            if observation is not None:
+                was_left = isinstance(error, ResponseClosed | StopAsyncIteration)
+                observation.failed(error, was_left=was_left, is_cancelled=is_being_cancelled())
+            raise
         finally:
             self._sending.discard(request)
-
-    async def fetch(self, path: str, query: Mapping[str, str]) -> bytes:
-        """Get one JSON document of the API."""
-
-        async def accept(response: Response) -> bytes:
-            return await read_body(response, self.timeouts)
-
-        return await self.send("GET", path, accept, headers=JSON_HEADERS, query=query)
+        if observation is not None:
+            observation.answered(accepted)
+        return accepted
 
     async def _send_until_accepted(
         self,
@@ -142,6 +155,8 @@ class Sender:
         timeouts: Timeouts,
         retry: RetryPolicy,
         reservation: Reservation | None,
+        observation: Observation | None,
+        needs_key: bool,
     ) -> T:
         import asyncio
 
@@ -153,15 +168,21 @@ class Sender:
             try:
                 # Files are looked at anew each time, and before a connection is taken.
                 sent = await body.opened() if isinstance(body, BodyWithFiles) else body
-                request = self._request(method, path, headers, sent, query)
+                request = self._request(method, path, headers, sent, query, needs_key)
                 if isinstance(body, BodyWithDocuments):
                     request.max_error_body = self.limits.max_event_size  # it may hold a parse
                 request.on_leaving = reservation.leaves if reservation is not None else None
-                patience = _patience(timeouts, retry, clock() - began)
+                asked_at = clock()
+                patience = _patience(timeouts, retry, asked_at - began)
                 permit = await self._limiter.admit(path, body, *patience)
                 sent_at = clock()
+                if observation is not None:
+                    observation.let_through(sent_at - asked_at)
                 response = await self._open_holding(permit, request, timeouts)
                 response.attempt = attempt
+                if observation is not None:
+                    response.observation = observation
+                    observation.opened(response)
                 accepted = await accept(response)
                 response.is_handed_over = True
                 if permit is not None:
@@ -179,6 +200,8 @@ class Sender:
                     raise
                 if reservation is not None:
                     reservation.renew(error)
+                if observation is not None:
+                    observation.retried(error, attempt, delay, is_held_back=is_held_back)
             if not is_held_back:  # else it waits in line with the others
                 await asyncio.sleep(delay)
 
@@ -252,18 +275,26 @@ class Sender:
         headers: Mapping[str, str],
         body: bytes | StreamedBody | None,
         query: Mapping[str, str] | None,
+        needs_key: bool,
     ) -> Request:
         if self.is_closed:
             self.refuse_if_closed()
-        if self.key is None:
+        if self.key is None and needs_key:
             raise _no_key()
         authorization = (
             {"Authorization": SealedText(f"Bearer {self.key.reveal()}")} if self.key else {}
         )
         everything = _merged(self._headers, headers, authorization)
         # A model's name in a path may hold characters that mean something in a URL.
-        url = self.base_url + quote(path, safe="/:@~!$&'()*+,;=%")
+        url = self._base_of(path) + quote(path, safe="/:@~!$&'()*+,;=%")
         return Request(method, url, everything, body, query)
+
+    def _base_of(self, path: str) -> str:
+        """Give what a path is put behind: ``/api/beta/...`` stands beside ``/api/v1``."""
+        if not path.startswith("/api/"):
+            return self.base_url
+        before, mark, _ = self.base_url.rpartition("/api/")
+        return before if mark else self.base_url
 
     async def _open(self, request: Request, timeouts: Timeouts) -> Response:
         """Send once, following redirects within the origin, and raise an error status."""
@@ -331,7 +362,7 @@ class Sender:
         self.key = key_from(state["key"])
         self._check_origin()
         self._transport = Transport(self.timeouts, self.limits, **self._transport_arguments)
-        self._limiter = Limiter(self._retry, self.limits)
+        self._limiter = Limiter(self.retry, self.limits)
 
 
 def _patience(timeouts: Timeouts, retry: RetryPolicy, elapsed: float) -> tuple[float, str]:

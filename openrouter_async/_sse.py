@@ -11,15 +11,17 @@ An event is its data, as `bytes`. An event that also carries a name (``event:``)
 (``id:``) is a `NamedEvent`, which is `bytes` as well; OpenRouter's chat streams never send one.
 
 Two paths give the same events. The *fast path* takes a run of ``data: ...`` events that are
-separated by LF LF, the framing that OpenRouter sends, with one split for the whole run. The
-*general path* goes line by line and knows everything that the standard allows: CR, LF, CRLF
-and mixes, a byte order mark, comments, several data lines, fields without a value.
+separated by LF LF, the framing that OpenRouter sends, with one split for the whole run, or a run
+of ``event: ...``, LF, ``data: ...``, the framing of its ``/messages``. The *general path* goes
+line by line and knows everything that the standard allows: CR, LF, CRLF and mixes, a byte order
+mark, comments, several data lines, fields without a value.
 
 Source of the rules: the event stream chapter of the WHATWG HTML standard.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, Self
 
 __all__ = ["EventTooLargeError", "NamedEvent", "SSEDecoder", "encode_comment", "encode_event"]
@@ -27,6 +29,9 @@ __all__ = ["EventTooLargeError", "NamedEvent", "SSEDecoder", "encode_comment", "
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_FEED: Final = 10
 _DATA: Final = b"data: "
+_NAME: Final = b"event: "
+_RUNS: Final = (_DATA, _NAME)
+_divided: Final = re.compile(rb"\n\ndata: ").split  # faster than `bytes.split`
 _RETRY_DIGITS: Final = 18
 """Python refuses to read a number of thousands of digits, and no wait is that long."""
 
@@ -130,9 +135,13 @@ class SSEDecoder:
         """
         if self._is_plain and data.endswith(b"\n\n") and data.startswith(b"data: "):
             run = data[6:-2]
-            parts = run.split(b"\n\ndata: ")
-            if self._is_run(run, parts):
-                return parts
+            if b"\n" not in run:  # one event, as mostly
+                if len(run) <= self._max and b"\r" not in run:
+                    return [run]
+            else:
+                parts = _divided(run)
+                if self._is_run(run, parts):
+                    return parts
         events: list[bytes] = []
         try:
             self._feed_any(data, events)
@@ -150,7 +159,7 @@ class SSEDecoder:
             or self._data
             or self._name
             or self._skip_line_feed
-            or not data.startswith(b"data: ")
+            or not data.startswith(_RUNS)
         ):
             position = self._feed_lines(data, 0, events, to_run=True)
         # The fast path is asked once a read: asking again behind each thing that only the
@@ -181,13 +190,15 @@ class SSEDecoder:
 
     def _feed_run(self, data: bytes, start: int, events: list[bytes]) -> int:
         """The fast path: take a run of plain events; give where it ended, or `start`."""
-        if self._id or self.last_event_id or not data.startswith(b"data: ", start):
+        if self._id or self.last_event_id or not data.startswith(_RUNS, start):
             return start
         end = data.rfind(b"\n\n", start)
         if end < 0:
             return start
+        if data.startswith(_NAME, start):
+            return end + 2 if self._take_named_run(data[start:end], events) else start
         run = data[start + 6 : end]
-        parts = run.split(b"\n\ndata: ")
+        parts = _divided(run)
         if not self._is_run(run, parts):
             return start
         events += parts
@@ -195,10 +206,29 @@ class SSEDecoder:
 
     def _is_run(self, run: bytes, parts: list[bytes]) -> bool:
         # Any other line end in the run belongs to framing that only the general path knows.
-        if run.count(b"\n") != 2 * (len(parts) - 1) or b"\r" in run:
+        if b"\r" in run or b"\n" in b"".join(parts):
             return False
         # The general path gives what came before an event that is too large.
         return len(run) <= self._max or max(map(len, parts)) <= self._max
+
+    def _take_named_run(self, run: bytes, events: list[bytes]) -> bool:
+        """Take a run of events that have a name and one line of data each, if it is one."""
+        blocks = run.split(b"\n\n")
+        if run.count(b"\n") != 3 * len(blocks) - 2 or b"\r" in run:
+            return False
+        if max(map(len, blocks)) > self._max:
+            return False
+        parts = [block.partition(b"\ndata: ") for block in blocks]
+        for name, found, _ in parts:
+            if not found or not name.startswith(_NAME) or len(name) == len(_NAME):
+                return False
+        for name, _, data in parts:
+            # As `NamedEvent(data, name)` does, in half the time.
+            event = bytes.__new__(NamedEvent, data)
+            event.name = name[len(_NAME) :].decode("utf-8", "replace")
+            event.id = ""
+            events.append(event)
+        return True
 
     def _feed_lines(self, data: bytes, position: int, events: list[bytes], *, to_run: bool) -> int:
         """The general path: take line after line; give where it stopped.
@@ -238,7 +268,7 @@ class SSEDecoder:
                 self._take_field(line)
             elif line is not None:
                 self._dispatch(events)
-                if to_run and data.startswith(b"data: ", position):
+                if to_run and data.startswith(_RUNS, position):
                     return position
         return position
 

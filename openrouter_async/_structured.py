@@ -22,6 +22,7 @@ from ._partial_json import PartialJSON, unfenced
 from ._schema import MismatchError, fits_strict, read_as, schema_of, strict
 from .errors import ContentFilterError, LengthError, OutputError, ParseError, RefusalError
 from .types import ChatCompletion, ChatParams
+from .types._shown import answer_as_markdown
 
 __all__ = ["ParsedCompletion", "ResponseType", "response_type_of"]
 
@@ -41,6 +42,10 @@ class ParsedCompletion(ChatCompletion, Generic[T], kw_only=True, gc=True):
     """
 
     parsed: T = field(name="(parsed)")
+
+    def _repr_markdown_(self) -> str:
+        """Show the answer in a notebook."""
+        return answer_as_markdown(self, is_data=True)
 
 
 class ResponseType(Generic[T]):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .types import Timing
+from .types import Timing, Usage
 
-__all__ = ["Opened", "opening_of"]
+__all__ = ["Opened", "opening_of", "speed_of"]
 
 
 class Opened(Protocol):
@@ -29,3 +29,13 @@ def opening_of(answer: Opened) -> Timing:
         connect=None if connected is None else connected - started,
         headers=answer.answered_at - started,
     )
+
+
+def speed_of(timing: Timing, usage: Usage | None) -> float | None:
+    """Give the completion tokens a second; None where that cannot be known."""
+    if usage is None or timing.end is None or timing.first_delta is None:
+        return None
+    seconds = timing.end - timing.first_delta
+    if seconds <= 0 or not usage.completion_tokens:
+        return None
+    return usage.completion_tokens / seconds

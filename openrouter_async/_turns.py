@@ -7,13 +7,14 @@ sum of their times, and with a turn for each only for the longest.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["turn_of_its_own"]
+__all__ = ["is_being_cancelled", "turn_of_its_own"]
 
 _TAKEN: Final[WeakSet[asyncio.AbstractEventLoop]] = WeakSet()
 """The loops in whose present turn long work is done already."""
@@ -28,3 +29,15 @@ async def turn_of_its_own() -> None:
         await asyncio.sleep(0)
     _TAKEN.add(loop)
     loop.call_soon(_TAKEN.discard, loop)  # runs first in the turn after this one
+
+
+def is_being_cancelled() -> bool:
+    """Tell whether the running task was asked to stop, in whichever of its frames that is felt."""
+    asyncio = sys.modules.get("asyncio")  # who has not imported it runs no task
+    if asyncio is None:
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return False
+    return task is not None and task.cancelling() > 0

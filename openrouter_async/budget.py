@@ -39,6 +39,10 @@ class Budget:
     raises `BudgetExceededError` and is not sent; one that has no known price raises
     `BudgetUnpriceableError`.
 
+    It holds chats, ``/responses``, ``/messages``, ``/completions`` and ``/embeddings``, each by
+    its own limit of the answer. Of ``/rerank`` nobody knows the price before, so `per_request` is
+    needed there. Pictures, sound and videos have prices of their own, and no budget holds them.
+
     Where a cost stays unknown, as for a stream that was left, the reservation counts as spent and
     as `uncertain`, until ``await stream.settle_cost()`` finds out. Providers that are dearer than
     the price list, searches beyond the first and what the account adds by itself can cost more

@@ -33,8 +33,10 @@ from ._config import (
     from_environment,
     key_from,
 )
+from ._endpoints import Endpoints
 from ._image_result import ImageResult
 from ._pdf import DocumentLike, about
+from ._price_list import PriceList
 from ._sealed import SealedBytes
 from ._sender import JSON_HEADERS, Sender
 from ._stats import ClientStats
@@ -46,13 +48,11 @@ from .documents import DocumentStore
 from .errors import (
     ProtocolError,
 )
+from .hooks import Hook
+from .hooks._observation import Hooks
 from .image_stream import ImageStream, drawing_params
+from .resources import chat
 from .resources._references import Reference, drawing_messages
-from .resources.audio import Audio
-from .resources.generations import Generations
-from .resources.images import Images
-from .resources.models import Models
-from .resources.videos import Videos
 from .stream import ChatStream
 from .types import ChatCompletion, MessageParam
 
@@ -72,7 +72,7 @@ __all__ = ["OpenRouter"]
 T = TypeVar("T")
 
 
-class OpenRouter:
+class OpenRouter(Endpoints):
     """The client.
 
     Args:
@@ -88,7 +88,9 @@ class OpenRouter:
         timeouts: How long to wait for what.
         retry: When a request is sent again.
         limits: How much of what the client may hold.
-        budget: What all its chat requests together may cost.
+        budget: What all its requests for text and vectors together may cost.
+        hooks: Functions that are called with what happens to requests, for metrics, traces and
+            logs; see `openrouter_async.hooks`.
         documents: Where the parses of documents are remembered: a folder, a mapping of your own
             from text to bytes, or a `DocumentStore`; by default in memory.
         headers: Headers of every request.
@@ -119,6 +121,7 @@ class OpenRouter:
         retry: RetryPolicy = RetryPolicy(),
         limits: Limits = Limits(),
         budget: Budget | None = None,
+        hooks: Sequence[Hook] = (),
         documents: DocumentStore | MutableMapping[str, bytes] | str | Path | None = None,
         headers: Mapping[str, str] | None = None,
         allow_insecure_http: bool = False,
@@ -134,6 +137,8 @@ class OpenRouter:
         if budget is not None:
             check_type("budget", budget, Budget)
         self._model = model
+        self._budget = budget
+        self._prices = PriceList()
         self._sender = Sender(
             key_from(api_key),
             checked_base_url(
@@ -148,17 +153,20 @@ class OpenRouter:
             limits=limits,
             transport={"proxy": checked_proxy(proxy), "tls": ssl, "session": session},
             allow_insecure_http=allow_insecure_http,
+            hooks=Hooks(hooks) if hooks else None,
         )
         self._chats = ChatCalls(
             self._sender,
             model=model,
             retry=retry,
             budget=budget,
+            prices=self._prices,
             documents=DocumentStore.of(documents),
         )
 
     # Chat.
 
+    @chat.CREATE
     def stream(
         self,
         messages: str | Sequence[MessageParam],
@@ -238,6 +246,7 @@ class OpenRouter:
         strict: bool = True,
         **params: Unpack[CallParams],
     ) -> Coroutine[Any, Any, ParsedCompletion[Any]]: ...
+    @chat.CREATE
     def complete(
         self,
         messages: str | Sequence[MessageParam],
@@ -454,11 +463,6 @@ class OpenRouter:
             **params,
         ).collect()
 
-    @property
-    def images(self) -> Images:
-        """The endpoint made for drawing, and the models behind it."""
-        return Images(self._sender, self._sender.fetch, self._model)
-
     @overload
     def map(
         self,
@@ -640,26 +644,6 @@ class OpenRouter:
             ),
             secret=self._sender.key,
         )
-
-    @property
-    def models(self) -> Models:
-        """The models that the API offers."""
-        return Models(self._sender.fetch)
-
-    @property
-    def audio(self) -> Audio:
-        """Speech from text, and text from speech."""
-        return Audio(self._sender)
-
-    @property
-    def videos(self) -> Videos:
-        """Videos, and the jobs that make them."""
-        return Videos(self._sender)
-
-    @property
-    def generations(self) -> Generations:
-        """The records of what was generated, with what it cost."""
-        return Generations(self._sender.fetch)
 
     # Any endpoint.
 

@@ -33,7 +33,7 @@ from .types import (
     VideoPart,
     VideoURL,
 )
-from .types.attachment import Attachment, Source
+from .types.attachment import Attachment, AttachmentKind, Source
 
 __all__ = ["Attachment", "audio", "image", "pdf", "text", "video"]
 
@@ -87,7 +87,7 @@ def image(
     if url is not None:
         shown = ImageURL(url=url, detail=detail)
         return ImagePart(image_url=shown, cache_control=_given(cache_control))
-    return _attachment(
+    return attachment_of(
         "image", source, media_type=media_type, detail=detail, cache_control=cache_control
     )
 
@@ -112,7 +112,7 @@ def pdf(
         name = filename or ("document.pdf" if is_data else url.partition("?")[0].rpartition("/")[2])
         data = FileData(filename=name or "document.pdf", file_data=url)
         return FilePart(file=data, cache_control=_given(cache_control))
-    return _attachment("pdf", source, name=filename, cache_control=cache_control)
+    return attachment_of("pdf", source, name=filename, cache_control=cache_control)
 
 
 def audio(
@@ -132,7 +132,7 @@ def audio(
     """
     url = _url_in(source)
     if url is None:
-        return _attachment("audio", source, media_type=format, cache_control=cache_control)
+        return attachment_of("audio", source, media_type=format, cache_control=cache_control)
     if not url.startswith("data:"):
         raise ValueError("audio takes no URL: the API wants the recording's bytes; fetch it first")
     declared, data = _read_data_url(url)
@@ -162,7 +162,7 @@ def video(
     url = _url_in(source)
     if url is not None:
         return VideoPart(video_url=VideoURL(url=url), cache_control=_given(cache_control))
-    return _attachment("video", source, media_type=media_type, cache_control=cache_control)
+    return attachment_of("video", source, media_type=media_type, cache_control=cache_control)
 
 
 def _given(cache_control: Caching) -> Any:
@@ -181,13 +181,19 @@ def _url_in(source: object) -> str | None:
     return None
 
 
-def _attachment(
-    kind: Literal["image", "pdf", "audio", "video"],
+def attachment_of(
+    kind: AttachmentKind,
     source: object,
     *,
     name: str | None = None,
     **options: Any,
 ) -> Attachment:
+    """Make the attachment of a source that is no URL; for the endpoint groups.
+
+    Raises:
+        TypeError: The source is of no kind that can be read.
+        ValueError: The source is empty.
+    """
     if isinstance(source, bytes | bytearray):
         if not source:
             raise ValueError(f"source must hold the bytes of the {kind}, and is empty")

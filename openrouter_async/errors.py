@@ -15,8 +15,8 @@
     ├─ APIStatusError               the API said no, with a status
     │   ├─ BadRequestError 400, AuthenticationError 401, PaymentRequiredError 402,
     │   ├─ PermissionDeniedError 403 (ModerationError), NotFoundError 404,
-    │   ├─ RequestTimeoutError 408, ConflictError 409, PayloadTooLargeError 413,
-    │   ├─ UnprocessableEntityError 422, RateLimitError 429
+    │   ├─ RequestTimeoutError 408, ConflictError 409, GoneError 410,
+    │   ├─ PayloadTooLargeError 413, UnprocessableEntityError 422, RateLimitError 429
     │   └─ ServerError 5xx          BadGatewayError 502, ServiceUnavailableError 503,
     │                               GatewayTimeoutError 504 and 524, OverloadedError 529
     ├─ StreamError                  HTTP said 200, then it failed; what arrived is kept
@@ -67,6 +67,7 @@ __all__ = [
     "ContentFilterError",
     "FirstEventTimeout",
     "GatewayTimeoutError",
+    "GoneError",
     "IdleTimeout",
     "LengthError",
     "ModerationError",
@@ -119,7 +120,8 @@ class OpenRouterError(Exception):
         billed: Whether this request costs money.
         retryable: Whether sending it again is safe and may help.
         phase: How far the request had come.
-        partial: What had arrived of the answer, where something had.
+        partial: What had arrived of the answer, where something had: a `ChatCompletion`, or from
+            another endpoint what a whole answer of it is.
         partial_bytes: What had arrived of a file that was awaited as a whole.
         earlier: With ``fallback`` or ``hedge_after``, how the other requests failed, in order.
     """
@@ -130,7 +132,7 @@ class OpenRouterError(Exception):
     generation_id: str | None = None
     attempts: int = 1
     phase: Phase | None = None
-    partial: ChatCompletion | None = None
+    partial: Any = None
     partial_bytes: bytes | None = None
     earlier: tuple[OpenRouterError, ...] = ()
 
@@ -276,6 +278,10 @@ class ConflictError(APIStatusError):
     """409: the resource's state does not allow this."""
 
 
+class GoneError(APIStatusError):
+    """410: the API offers this no longer."""
+
+
 class PayloadTooLargeError(APIStatusError):
     """413: the request is too large."""
 
@@ -362,7 +368,7 @@ class OutputError(OpenRouterError):
     @property
     def completion(self) -> ChatCompletion:
         """The answer as it came, the same as `partial`."""
-        return self.partial or ChatCompletion()
+        return cast("ChatCompletion", self.partial or ChatCompletion())
 
     @property
     def text(self) -> str:
@@ -445,6 +451,7 @@ _BY_STATUS: Final[dict[int, type[APIStatusError]]] = {
     404: NotFoundError,
     408: RequestTimeoutError,
     409: ConflictError,
+    410: GoneError,
     413: PayloadTooLargeError,
     422: UnprocessableEntityError,
     429: RateLimitError,

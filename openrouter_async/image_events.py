@@ -19,7 +19,7 @@ from ._config import Limits, Secret, Timeouts
 from ._error_bodies import error_in_stream
 from ._event_stream import EventStream, Leaving, Send
 from ._image_result import ImageResult
-from .errors import OpenRouterError, ProtocolError, StreamAPIError
+from .errors import OpenRouterError, ProtocolError
 from .types import ChatCompletion, Choice, ErrorBody, Image, Message, Usage
 from .types._lenient import NotAnObjectError, decode_leniently
 from .types.arrival import Arrival
@@ -162,18 +162,7 @@ class ImageEventStream(EventStream[ImageEvent]):
     def _complete_error(self, error: OpenRouterError) -> None:
         error.generation_id = error.generation_id or self.generation_id
         error.partial = self.partial
-        if error.phase == "body":
-            error.retryable = False
-        if self.cost is not None:
-            error.billed = "yes" if self.cost > 0 else "no"
-        elif error.phase == "body":
-            error.billed = "unknown"
-        elif isinstance(error, StreamAPIError):
-            error.billed = "no"  # an error without any output is not charged
-
-    def _raise_if_over(self) -> None:
-        if self.ending in ("left", "truncated", "broken", "error", "timeout"):
-            raise RuntimeError(f"this stream has nothing more to give: its ending is {self.ending}")
+        self._note_billing(error, self.cost)
 
 
 class FinishedImages(Leaving):

@@ -11,26 +11,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast, overload
+from operator import length_hint
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, overload
 
 import msgspec
 
 from ._accumulate import Accumulator, Outline
 from ._config import Limits, Secret, Timeouts
 from ._error_bodies import error_in, error_in_stream
-from ._event_stream import EventStream, Leaving, RawCursor, Send
+from ._event_stream import NO_EVENTS, EventStream, Leaving, RawCursor, Send
 from ._pdf import CallDocuments
+from ._records import FindRecord, record_in_time
 from ._sse import NamedEvent
+from ._text_run import UNDECODED, TextRun
+from ._timing import speed_of
 from ._tool_calls import TooManyError
 from .budget import Reservation
-from .errors import NotFoundError, OpenRouterError, ProtocolError, StreamAPIError
+from .errors import OpenRouterError, ProtocolError
 from .types import (
     Annotation,
     ChatChunk,
     ChatCompletion,
     Ending,
     ErrorBody,
-    GenerationRecord,
     Image,
     RateLimit,
     Timing,
@@ -56,12 +59,6 @@ _decode: Final = msgspec.json.Decoder(ChatChunk).decode
 _WELL: Final = frozenset({"complete", "complete_no_sentinel", "complete_no_reason"})
 
 
-class FindRecord(Protocol):
-    """Finds the record of a generation, asking for up to `wait` seconds."""
-
-    async def __call__(self, generation_id: str, *, wait: float) -> GenerationRecord: ...
-
-
 class ChatStream(EventStream[ChatChunk]):
     """One chat answer as it comes; made by `OpenRouter.stream`, never by hand.
 
@@ -83,9 +80,11 @@ class ChatStream(EventStream[ChatChunk]):
         "_documents",
         "_find_record",
         "_keeps",
+        "_next",
         "_on_end",
         "_outline",
         "_reservation",
+        "_texts",
         "attempts",
     )
 
@@ -110,6 +109,8 @@ class ChatStream(EventStream[ChatChunk]):
         self.attempts = attempts
         self._find_record = find_record
         self._on_end: list[Callable[[ChatStream], object]] = []
+        self._texts: list[str] = []  # of the chunks in `_items`, and of those handed out since
+        self._next: ChatChunk | bytes | None = None  # what came behind them, taken from `_events`
         super().__init__(send, timeouts=timeouts, limits=limits, secret=secret)
 
     # What is known of the answer.
@@ -138,6 +139,11 @@ class ChatStream(EventStream[ChatChunk]):
     def cost(self) -> float | None:
         """USD charged; None where the server did not say."""
         return self._outline.usage.cost if self._outline.usage is not None else None
+
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why each choice ended, in order, of those that have."""
+        return self._outline.finish_reasons
 
     @property
     def cached_tokens(self) -> int | None:
@@ -172,6 +178,7 @@ class ChatStream(EventStream[ChatChunk]):
     @property
     def partial(self) -> ChatCompletion | None:
         """The answer so far, built anew at each look; None with ``accumulate=False``."""
+        self._catch_up()
         completion = self._outline.completion(ended=self.ending in _WELL)
         if completion is not None:
             for choice in completion.choices:
@@ -366,18 +373,9 @@ class ChatStream(EventStream[ChatChunk]):
             raise RuntimeError("this stream is not over: read it to its end, or close it")
         if self.cost is not None or self.generation_id is None or self._find_record is None:
             return self.cost
-        import asyncio
-
-        deadline = asyncio.timeout(timeout)
-        try:
-            async with deadline:
-                record = await self._find_record(self.generation_id, wait=timeout)
-        except NotFoundError:
+        record = await record_in_time(self._find_record, self.generation_id, timeout)
+        if record is None:
             return None
-        except TimeoutError:
-            if deadline.expired():
-                return None
-            raise
         self._outline.usage = record.to_usage()
         if self._reservation is not None:
             self._reservation.settle(self.cost)
@@ -399,6 +397,8 @@ class ChatStream(EventStream[ChatChunk]):
 
     def _reset(self) -> None:
         super()._reset()
+        self._texts = []
+        self._next = None
         limits = self._limits
         self._outline: Outline
         if self._keeps:
@@ -406,26 +406,57 @@ class ChatStream(EventStream[ChatChunk]):
         else:
             self._outline = Outline(limits.max_choices)
 
+    def _take_next(self) -> ChatChunk | None:
+        self._catch_up()
+        while True:
+            following, self._next = self._next, None
+            if following is None:
+                run = TextRun(_decode, self._events, self._outline)
+                if run.chunks:
+                    self._texts, self._next = run.texts, run.next
+                    self._items = iter(run.chunks)
+                    return next(self._items)
+                following = run.next
+                if following is None:
+                    self._events = NO_EVENTS
+                    return None
+            if isinstance(following, ChatChunk):
+                return self._add(following)
+            item = self._take(following)
+            if item is not None or self._response is None:
+                return item
+
+    def _catch_up(self) -> None:
+        texts = self._texts
+        if texts:
+            left = length_hint(self._items)
+            self._texts = texts[len(texts) - left :] if left else []
+            self._outline.add_texts(texts[: len(texts) - left] if left else texts)
+            self._deltas = self._outline.deltas
+
     def _take(self, data: bytes) -> ChatChunk | None:
         if data == b"[DONE]":
             self._done()
             return None
         try:
             chunk = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODED:
             patient = self._take_patiently(data)
             if patient is None:
                 return None
             chunk = patient
         chunk.raw = data
+        return self._add(chunk)
+
+    def _add(self, chunk: ChatChunk) -> ChatChunk:
         outline = self._outline
         try:
             outline.add(chunk)
         except TooManyError as error:
             raise ProtocolError(f"the stream opens {error}") from None
-        self.deltas = outline.deltas
+        self._deltas = outline.deltas
         if chunk.error is not None or outline.failed is not None or not chunk.choices:
-            self._raise_error_in(chunk, data)
+            self._raise_error_in(chunk)
         return chunk
 
     def _take_patiently(self, data: bytes) -> ChatChunk | None:
@@ -442,7 +473,8 @@ class ChatStream(EventStream[ChatChunk]):
             shown = self._shown(data)
             raise ProtocolError(f"an event holds {error}: {shown!r}") from None
 
-    def _raise_error_in(self, chunk: ChatChunk, data: bytes) -> None:
+    def _raise_error_in(self, chunk: ChatChunk) -> None:
+        data = chunk.raw
         details = chunk.error or self._outline.failed
         if details is None and isinstance(data, NamedEvent) and data.name == "error":
             details = error_in(data) or decode_leniently(data, ErrorBody)
@@ -473,24 +505,15 @@ class ChatStream(EventStream[ChatChunk]):
         error.partial = self.partial
         if self._documents is not None:
             self._documents.learn_from(error)
-        if error.phase == "body":
-            error.retryable = False
-        if self.cost is not None:
-            error.billed = "yes" if self.cost > 0 else "no"
-        elif error.phase == "body":
-            error.billed = "unknown"
-        elif isinstance(error, StreamAPIError):
-            error.billed = "no"  # an error without any output is not charged
+        self._note_billing(error, self.cost)
 
     def _end_as(self, state: Any, ending: Ending) -> None:
         if self._response is not None and self.usage is not None:
             self._response.spent(self.usage.total_tokens or 0)
         super()._end_as(state, ending)
-        timing, usage = self.timing, self.usage
-        if usage is not None and timing.end is not None and timing.first_delta is not None:
-            seconds = timing.end - timing.first_delta
-            if seconds > 0 and usage.completion_tokens:
-                timing.tokens_per_second = usage.completion_tokens / seconds
+        self._texts = []  # what was taken ahead has not been seen by anybody
+        self._next = None
+        self.timing.tokens_per_second = speed_of(self.timing, self.usage)
         if self._reservation is not None:
             self._reservation.settle(self.cost)
         if self._documents is not None:
@@ -499,10 +522,6 @@ class ChatStream(EventStream[ChatChunk]):
         callbacks, self._on_end = self._on_end, []
         for callback in callbacks:
             callback(self)
-
-    def _raise_if_over(self) -> None:
-        if self.ending in ("left", "truncated", "broken", "error", "timeout"):
-            raise RuntimeError(f"this stream has nothing more to give: its ending is {self.ending}")
 
 
 class TextCursor(Leaving):

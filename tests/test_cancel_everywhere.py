@@ -15,7 +15,16 @@ import anyio
 import pytest
 
 from openrouter_async import Limits, OpenRouter, RetryPolicy, Timeouts
-from openrouter_async.testing import Emulator, Pause, chat, completion, http_error
+from openrouter_async.testing import (
+    Emulator,
+    Pause,
+    chat,
+    completion,
+    http_error,
+    message,
+    replay,
+    response,
+)
 from tests.quiet import (
     KEY,
     PNG,
@@ -98,6 +107,21 @@ async def two_in_turn(client: OpenRouter, emulator: Emulator) -> None:
             assert (await stream.collect()).text == "abc"
 
 
+async def responses(client: OpenRouter, emulator: Emulator) -> None:
+    emulator.always(response(*WORDS).each(0.002))
+    assert [piece async for piece in client.responses.stream("Hi").text()] == WORDS
+
+
+async def messages(client: OpenRouter, emulator: Emulator) -> None:
+    emulator.always(message(*WORDS).each(0.002))
+    assert (await client.messages.create("Hi", model="m")).text == "abc"
+
+
+async def embeddings(client: OpenRouter, emulator: Emulator) -> None:
+    emulator.always(replay(b'{"data": []}', content_type="application/json", split=4).each(0.002))
+    assert (await client.embeddings.create("Hi", model="m")).data == []
+
+
 async def by_hand(client: OpenRouter, emulator: Emulator) -> None:
     stream = await client.stream("Hi", model="m").start()
     while stream.ending is None:
@@ -115,6 +139,9 @@ USES: dict[str, Use] = {
     "a shared stream": read_shared,
     "two in turn": two_in_turn,
     "by hand": by_hand,
+    "responses": responses,
+    "messages": messages,
+    "embeddings": embeddings,
 }
 
 

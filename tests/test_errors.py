@@ -24,6 +24,7 @@ from openrouter_async.errors import (
     ConflictError,
     ConnectError,
     GatewayTimeoutError,
+    GoneError,
     ModerationError,
     NotFoundError,
     OpenRouterError,
@@ -127,7 +128,7 @@ def test_misuse_is_outside_the_tree() -> None:
 BY_STATUS: dict[int, type[APIStatusError]] = {
     400: BadRequestError, 401: AuthenticationError, 402: PaymentRequiredError,
     403: PermissionDeniedError, 404: NotFoundError, 405: APIStatusError,
-    408: RequestTimeoutError, 409: ConflictError, 410: APIStatusError, 412: APIStatusError,
+    408: RequestTimeoutError, 409: ConflictError, 410: GoneError, 412: APIStatusError,
     413: PayloadTooLargeError, 418: APIStatusError, 422: UnprocessableEntityError,
     429: RateLimitError, 500: ServerError, 501: ServerError, 502: BadGatewayError,
     503: ServiceUnavailableError, 504: GatewayTimeoutError, 520: ServerError,

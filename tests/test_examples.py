@@ -72,6 +72,24 @@ def test_structured_output_prints_values(tmp_path: Path) -> None:
     assert "(easy), 1 steps" in printed
 
 
+def test_dialects_answer_alike(tmp_path: Path) -> None:
+    """The example of the dialects prints answers of both, and goes on with each."""
+    with Emulator.in_thread() as emulator:
+        printed = run_example("dialects.py", emulator.base_url, tmp_path)
+        assert emulator.accepted == 4
+    assert "complete, completed, cost $0.0" in printed
+    assert "end_turn, by Anthropic" in printed
+    assert printed.count("\u201criver\u201d") == 2
+
+
+def test_semantic_search_finds_the_text(tmp_path: Path) -> None:
+    """The example of vectors and ranks puts the text that answers first."""
+    with Emulator.in_thread() as emulator:
+        printed = run_example("semantic_search.py", emulator.base_url, tmp_path)
+    assert printed.splitlines()[0].endswith("Yukihiro Matsumoto.")
+    assert "cost $0.002" in printed
+
+
 def test_tools_runs_a_tool(tmp_path: Path) -> None:
     """The tool example calls its tool and tells what came of it."""
     with Emulator.in_thread() as emulator:

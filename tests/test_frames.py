@@ -83,6 +83,34 @@ def test_a_model_cannot_forge_an_ending() -> None:
     assert (aligner.finished, aligner.done) == (False, False)
 
 
+@pytest.mark.parametrize("kind", ["completed", "incomplete"])
+def test_the_last_event_of_a_response_is_a_reason(kind: str) -> None:
+    """Streams of /responses say why they end by the kind of their last event."""
+    aligner, _ = passed_on(b'data: {"n":1,"type":"response.%b"}\n\n' % kind.encode(), [4])
+    assert (aligner.finished, aligner.done) == (True, False)
+    aligner, _ = passed_on(b'data: {"type":"response.created"}\n\n', [4])
+    assert (aligner.finished, aligner.done) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("body", "done"),
+    [
+        (b'event: message_stop\ndata: {"type":"message_stop"}\n\n', True),
+        (b'data: {"type":"message_stop"}\n\n', True),
+        (b"event: message_stop\r\ndata: {}\r\n\r\n", True),
+        (b"data: [DONE]\n\n", True),
+        (b'data: {"text":"event: message_stop\\n"}\n\n', False),
+        (b'event: message_start\ndata: {"type":"message_start"}\n\n', False),
+    ],
+)
+def test_another_event_may_end_a_stream(body: bytes, done: bool) -> None:
+    """The event that ends a message does so, in its name or in its JSON, and no text can."""
+    aligner = EventAligner(b"message_stop")
+    assert aligner.feed(body) == body
+    assert aligner.done is done
+    assert not EventAligner().done
+
+
 def test_comments_are_no_data() -> None:
     """A keep-alive is passed on and does not count as data."""
     aligner = EventAligner()

@@ -28,6 +28,7 @@ DOCUMENTED = {
     "verbosity",
     "audio",
     "speed",
+    "deferred_tools",
     "web_search_options",
     "x_search_filter",
     "usage",
@@ -86,6 +87,7 @@ BODY: Plain = {
     ],
     "tool_choice": {"type": "function", "function": {"name": "f"}},
     "parallel_tool_calls": False,
+    "deferred_tools": {"profile": "portable", "protocol": "v1"},
     "max_tool_calls": 30,
     "stop_server_tools_when": [
         {"type": "step_count_is", "step_count": 3},
@@ -247,7 +249,11 @@ def test_structs_and_mappings_send_the_same_bytes() -> None:
 
     assert body({**BODY, **STRUCTS}) == body(BODY)
     turned = json.loads(json.dumps(BODY), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
-    for free in ("response_format", "image_config"):  # the order of free keys is the user's
+    for free in (
+        "response_format",
+        "image_config",
+        "deferred_tools",
+    ):  # the order of free keys is the user's
         turned[free] = BODY[free]
     assert body(turned) == body(BODY)
 

@@ -192,6 +192,14 @@ async def run(client: OpenRouter, spelling: str) -> BaseException | None:
                     assert found(repr(stream) + repr(chunk), KEY, ODD_KEY, PROMPT) == []
             case "json":
                 await client.complete(PROMPT, model="m", transport="json")
+            case "responses":
+                events = client.responses.stream(PROMPT, model="m")
+                async for event in events:
+                    assert found(repr(events) + repr(event), KEY, ODD_KEY, PROMPT) == []
+            case "messages json":
+                await client.messages.create(PROMPT, model="m", transport="json")
+            case "embeddings":
+                await client.embeddings.create(PROMPT, model="m")
             case "request":
                 await client.request("POST", "/any", json={"messages": [{"content": PROMPT}]})
             case _:
@@ -202,7 +210,9 @@ async def run(client: OpenRouter, spelling: str) -> BaseException | None:
     return None
 
 
-@pytest.mark.parametrize("spelling", ["loop", "json", "raw", "request"])
+@pytest.mark.parametrize(
+    "spelling", ["loop", "json", "raw", "request", "responses", "messages json", "embeddings"]
+)
 @pytest.mark.parametrize(
     ("fault", "key"),
     [
@@ -220,6 +230,8 @@ async def test_secrets_stay_secret(
     reply = with_key(FAULTS[fault], key)
     if fault == "success" and spelling in ("json", "request"):
         reply = completion("Hello")
+    elif fault == "success" and spelling == "embeddings":
+        reply = replay(b'{"data": []}', content_type="application/json")
     emulator.always(reply)
     # Where nothing is silent, a deadline could only come before what is tried.
     silent = fault.startswith("silent")
@@ -235,8 +247,10 @@ async def test_secrets_stay_secret(
         assert found(repr(client.stats()), key) == []
     assert emulator.requests[0].headers["Authorization"] == f"Bearer {key}"
     assert PROMPT in str(emulator.requests[0].json)
-    # A relay passes on what it got, and `request` the body of a 200: theirs to read.
-    assert error is not None or fault == "success" or spelling in ("raw", "request")
+    # A relay passes on what it got, `request` the body of a 200, and `embeddings` a plain string:
+    # theirs to read.
+    passes_on = ("raw", "request", "embeddings")
+    assert error is not None or fault == "success" or spelling in passes_on
     if error is not None:
         for text in shown_by(error):
             assert found(text, key, PROMPT) == []

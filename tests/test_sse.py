@@ -336,6 +336,11 @@ def a_run(values: list[bytes]) -> bytes:
     return b"".join(b"data: %b\n\n" % value for value in values)
 
 
+def a_named_run(events: list[tuple[bytes, bytes]]) -> bytes:
+    """Write events as OpenRouter writes those of /messages."""
+    return b"".join(b"event: %b\ndata: %b\n\n" % event for event in events)
+
+
 def a_stream(start: bytes, parts: list[bytes], rest: bytes) -> bytes:
     """Put a stream together."""
     return start + b"".join(parts) + rest
@@ -349,6 +354,7 @@ LINES = st.one_of(
 PARTS = st.one_of(
     st.tuples(LINES, LINE_ENDS).map(b"".join),
     st.lists(VALUES, min_size=1, max_size=4).map(a_run),
+    st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=4).map(a_named_run),
 )
 STREAMS = st.builds(
     a_stream,
@@ -357,7 +363,7 @@ STREAMS = st.builds(
     st.sampled_from([b"", b"data: cut", b"d", b"\r", b":"]),
 )
 NOISE = st.lists(
-    st.sampled_from([b"data: ", b"data", b":", b" ", b"a", b"\n", b"\r", b"\n\n", b"id:1", b"event:x"]),
+    st.sampled_from([b"data: ", b"data", b":", b" ", b"a", b"\n", b"\r", b"\n\n", b"id:1", b"event:x", b"event: x\n"]),
     max_size=24,
 ).map(b"".join)  # fmt: skip
 
@@ -370,6 +376,8 @@ NOISE = st.lists(
 @example(data=b"data: a\n\ndata: b\r\n\r\n", places=[9, 18])
 @example(data=b"data: a\n\r\ndata: b\n\n", places=[9])
 @example(data=BOM + b"data: a\n\n", places=[0, 1, 1, 2])
+@example(data=b"event: a\ndata: b\n\nevent: c\ndata: d\nid: 1\n\n", places=[9])
+@example(data=b"event: a\n\n\nevent: c\ndata: d\ndata: e\n\n", places=[9])
 def test_every_split_gives_what_the_standard_says(data: bytes, places: list[int]) -> None:
     """Whole, bytewise and in arbitrary reads, a stream gives what a slow plain reader gives."""
     expected = reference(data)

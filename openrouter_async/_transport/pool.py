@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pool"]
 
-_READ_SIZE: Final = 2**18
+_READ_SIZE: Final = 2**16
 
 
 class _Owner(Protocol):

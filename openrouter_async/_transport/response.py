@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakMethod
 
 from ..errors import OpenRouterError, StreamBrokenError
@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from ..hooks._observation import Observation
     from .line import Place
     from .opening import Opening
 
 __all__ = ["AlreadyReading", "DeadlinePassed", "Response", "ResponseClosed"]
+
+
+_FOREVER: Final = sys.float_info.max
+"""The deadline of a read without any; infinity is that of no read."""
 
 
 class DeadlinePassed(Exception):
@@ -56,8 +61,10 @@ class Response:
     Attributes:
         attempt: Which attempt it answers, from 1; set by the sender.
         is_handed_over: Whoever asked has it; set by the sender.
+        observation: What tells the hooks of the request; set by the sender where there are some.
         max_body_size: Bytes that a body may have which is read whole.
         waited: Seconds that the last `read` waited for the socket.
+        read_at: When that one ended.
     """
 
     __slots__ = (
@@ -82,6 +89,8 @@ class Response:
         "headers",
         "is_handed_over",
         "max_body_size",
+        "observation",
+        "read_at",
         "sending_at",
         "sent_at",
         "status",
@@ -109,8 +118,10 @@ class Response:
         self.sent_at = opening.sent_at
         self.answered_at = self._time()
         self.waited = 0.0
+        self.read_at = self.answered_at
         self.attempt = 1
         self.is_handed_over = False
+        self.observation: Observation | None = None
         self.max_body_size = opening.pool.limits.max_body_size
         self._pool.responses.add(self)
         # What has arrived whole needs no connection while it waits to be read.
@@ -147,14 +158,16 @@ class Response:
         """
         if self._deadline != inf:
             raise AlreadyReading
-        if self._is_done and self._content.at_eof():
+        content = self._content
+        if self._is_done and content.at_eof():
             return b""  # aiohttp raises on a body whose connection has been given back
         started = self._time()
-        deadline = self._deadline = min(started + limit, sys.float_info.max)
+        deadline = started + limit if limit < _FOREVER else _FOREVER
+        self._deadline = deadline
         if deadline < self._timer_at:
             self._arm(deadline)
         try:
-            data = await self._content.readany()
+            data = await content.readany()
         except foreign() as error:
             data = self._left_in_buffer(error)
         except RuntimeError as error:
@@ -165,7 +178,8 @@ class Response:
             data = self._left_in_buffer(error)
         finally:
             self._deadline = inf
-            self.waited = self._time() - started
+            self.read_at = ended = self._time()
+            self.waited = ended - started
         if not data:
             self._release()
         return data
@@ -200,7 +214,7 @@ class Response:
     def _arm(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if when < sys.float_info.max:
+        if when < _FOREVER:
             self._timer_at = when
             self._timer = self._pool.loop.call_at(when, self._on_timer)
 

@@ -24,13 +24,22 @@ _STEP: Final = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _WANTED: Final = {
     "array": "a sequence",
     "bool": "a bool",
+    "date": "a day",
+    "datetime": "a moment",
     "float": "a number",
     "int": "an int",
     "null": "None",
     "object": "a mapping",
     "str": "a str",
+    "uuid": "a UUID",
 }
 _GOT: Final = {"array": "list", "null": "None", "object": "dict"}
+_FORMS: Final = {
+    "Invalid RFC3339 encoded datetime": "be a moment such as '2026-01-31T12:00:00Z'",
+    "Expected `datetime` with a timezone component": "be a moment with its time zone, such as UTC",
+    "Invalid RFC3339 encoded date": "be a day such as '2026-01-31'",
+    "Invalid UUID": "be a UUID such as '0df9e665-d932-5740-b2c7-b52af166bc11'",
+}
 _UNITS: Final = {
     inspect.StrType: "characters",
     inspect.ListType: "items",
@@ -75,7 +84,9 @@ def _refusal(reason: str, value: object, kind: type, place: str) -> Exception:
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
         return TypeError(f"unknown key {place}.{name}; {hint} (newer fields go into extra_body)")
     if match := re.fullmatch(r"Object missing required field `(.*)`", what):
-        return ValueError(f"{place}.{match[1]} is missing")
+        return ValueError(f"{place}.{match[1]} is missing".lstrip("."))
+    if what in _FORMS:
+        return ValueError(f"{place} must {_FORMS[what]}")
     allowed = next(filter(None, map(_allowed, types)), None)
     if allowed is None:
         return ValueError(f"{place}: {what}")

@@ -20,7 +20,7 @@ from ..types._request import RequestStruct
 from ..types._struct import WireStruct
 from ..types.attachment import Attachment
 
-__all__ = ["checked_messages"]
+__all__ = ["checked_messages", "plain"]
 
 _PACKAGE: Final = __name__.partition(".")[0]
 
@@ -50,7 +50,7 @@ def checked_messages(messages: str | Sequence[MessageParam]) -> list[dict[str, A
 def _checked_message(message: object, place: str, seen: Seen) -> dict[str, Any]:
     if isinstance(message, Message):
         return without_repeats(message.to_param(), seen)
-    fields = _plain(message)
+    fields = plain(message)
     if not isinstance(fields, dict) or isinstance(message, ChatCompletion):
         hint = "; pass its .message" if isinstance(message, ChatCompletion) else ""
         raise TypeError(f"{place} must be a mapping, got {type(message).__name__}{hint}")
@@ -108,7 +108,7 @@ def _kind_of(part: object) -> object:
     return cast("dict[str, object]", part)["type"]
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Make lists and mappings of structs and of whatever holds them."""
     if value is None or isinstance(value, str):
         return value
@@ -116,9 +116,9 @@ def _plain(value: object) -> object:
         return _plain_struct(value)
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
-        return {name: _plain(item) for name, item in pairs}
+        return {name: plain(item) for name, item in pairs}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [_plain(item) for item in cast("Sequence[object]", value)]
+        return [plain(item) for item in cast("Sequence[object]", value)]
     return value
 
 
@@ -128,4 +128,4 @@ def _plain_struct(value: Struct) -> object:
     if not isinstance(value, RequestStruct):
         return msgspec.to_builtins(value)  # one of the user's own
     given = ((name, getattr(value, name)) for name in value.__struct_fields__)
-    return {name: _plain(item) for name, item in given if item is not UNSET}
+    return {name: plain(item) for name, item in given if item is not UNSET}

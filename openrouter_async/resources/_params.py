@@ -1,9 +1,9 @@
 """The keywords of a chat request: what fits goes on, what does not is refused by its name.
 
-The rule of this file: pure, and `ChatParams` with the structs it names is the only source of
-what is allowed. A value is made plain, then read back as what the annotation says, which checks
-it and puts the keys of a mapping into the order of its struct. What no struct describes (a new
-plugin, a new tool, a JSON schema) passes as it is.
+The rule of this file: pure, and `ChatParams` (or its like for another endpoint) with the structs
+it names is the only source of what is allowed. A value is made plain, then read back as what the
+annotation says, which checks it and puts the keys of a mapping into the order of its struct. What
+no struct describes (a new plugin, a new tool, a JSON schema) passes as it is.
 """
 
 from __future__ import annotations
@@ -30,37 +30,43 @@ from ._fit import fit
 
 __all__ = ["checked_params", "plain_params"]
 
-_NAMES: Final = tuple(ChatParams.__annotations__)
-_KNOWN: Final = frozenset(_NAMES)
-
 # Mappings that are told apart by a word of theirs; an unknown word is a newer kind of thing.
 _TOLD_APART: Final[dict[str, tuple[str, Any]]] = {
     "response_format": ("type", ResponseFormat),
-    "tools": ("type", RequestTool),
-    "tool_choice": ("type", ToolChoice),
     "stop_server_tools_when": ("type", StopCondition),
     "plugins": ("id", Plugin),
+}
+_OF_CHATS: Final[dict[str, tuple[str, Any]]] = {
+    "tools": ("type", RequestTool),
+    "tool_choice": ("type", ToolChoice),
 }
 # Mappings with keys of the user's own beside known ones, which are checked alone.
 _FREE: Final[dict[str, type[Struct]]] = {"image_config": ImageConfig, "trace": Trace}
 
 
-def checked_params(params: Mapping[str, object]) -> dict[str, Any]:
-    """Give the keywords in their wire form and in the order of `ChatParams`.
+def checked_params(params: Mapping[str, object], shape: type[Any] = ChatParams) -> dict[str, Any]:
+    """Give the keywords in their wire form and in the order of their shape.
+
+    Args:
+        params: The keywords.
+        shape: The TypedDict that says what is allowed.
 
     Raises:
         TypeError: A value has the wrong type, or a keyword or a key is unknown.
         ValueError: A value is out of range, something is missing, or two keywords contradict.
     """
-    checked = cast("dict[str, Any]", fit(plain_params(params, _KNOWN), ChatParams))
-    for name, (mark, shapes) in _TOLD_APART.items():
+    names = tuple(shape.__annotations__)
+    checked = cast("dict[str, Any]", fit(plain_params(params, names), shape))
+    is_chat = shape is ChatParams
+    for name, (mark, shapes) in (_TOLD_APART | (_OF_CHATS if is_chat else {})).items():
         if name in checked:
             checked[name] = _told_apart(checked[name], mark, _by_mark(shapes, mark), name)
     for name, shape in _FREE.items():
         if name in checked:
             fit(checked[name], shape, name)
-    _refuse_contradictions(checked)
-    return {name: checked[name] for name in _NAMES if name in checked}
+    if is_chat:
+        _refuse_contradictions(checked)
+    return {name: checked[name] for name in names if name in checked}
 
 
 def plain_params(params: Mapping[str, object], known: Collection[str]) -> dict[str, object]:
@@ -75,7 +81,9 @@ def plain_params(params: Mapping[str, object], known: Collection[str]) -> dict[s
 def _plain(name: str, value: object, known: Collection[str]) -> object:
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "newer fields go into extra_body"
+        extra = next((name for name in ("extra_body", "extra_query") if name in known), None)
+        more = f"newer fields go into {extra}" if extra else f"known are {', '.join(sorted(known))}"
+        hint = f"did you mean {close[0]!r}?" if close else more
         raise TypeError(f"unknown keyword {name!r}; {hint}")
     try:
         return msgspec.to_builtins(

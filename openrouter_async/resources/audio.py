@@ -20,12 +20,21 @@ from .._sender import Sender
 from ..types.attachment import Attachment, Source
 from ..types.audio import Speech, SpeechFields, Transcription, TranscriptionFields
 from ..types.messages import AudioPart, TextPart
-from ._media import Answered, answer_of, byte_stream, checked, decoded, encoded
+from ._call import Answered, Operation, answer_of, decoded
+from ._media import byte_stream, checked, encoded
 
 __all__ = ["Audio"]
 
 _SPEECH_PATH: Final = "/audio/speech"
 _TRANSCRIPTION_PATH: Final = "/audio/transcriptions"
+_SPEECH: Final = Operation(f"POST {_SPEECH_PATH}", bytes, body=SpeechFields, key="normal")
+_TRANSCRIPTION: Final = Operation(
+    f"POST {_TRANSCRIPTION_PATH}",
+    Transcription,
+    inside=None,
+    body=TranscriptionFields,
+    key="normal",
+)
 _FORM_LIMIT: Final = 25 * 1_000_000
 """Bytes of a file in a form, by the API's description, which sends larger ones as JSON."""
 
@@ -41,16 +50,21 @@ class Audio:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
+    @_SPEECH
     def speech(
         self,
-        input: str,
+        input: str | Sequence[Mapping[str, Any]],
         *,
         model: str,
         voice: str | None = None,
+        instructions: str | None = None,
         response_format: Literal["mp3", "pcm"] | str | None = None,
         speed: float | None = None,
         input_references: Sequence[Attachment | AudioPart | TextPart | Mapping[str, Any]] = (),
         provider: Mapping[str, Any] | None = None,
+        user: str | None = None,
+        session_id: str | None = None,
+        trace: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
     ) -> ByteStream[Speech]:
@@ -60,15 +74,20 @@ class Audio:
         was delivered is charged for, by the character of the text.
 
         Args:
-            input: The text.
+            input: The text, or its parts as mappings of ``text`` and perhaps ``voice`` and
+                ``instructions``.
             model: A model that speaks.
             voice: The provider's name of a voice; some have none that is taken by itself.
+            instructions: How to speak, in words.
             response_format: ``mp3``, or ``pcm``, which is the API's default: raw samples of
                 16 bit, whose rate the content type tells.
             speed: How fast, where 1 is ordinary; some models leave it out of account.
             input_references: A voice to speak with: ``content.audio(...)`` of at most 15 MiB,
                 and perhaps ``content.text(...)`` of what is said in it.
             provider: Such as ``{"options": {"openai": {"instructions": "Whisper."}}}``.
+            user: Who it is for, as the app calls them.
+            session_id: What belongs together.
+            trace: Names and ids for observability, such as ``{"trace_id": ...}``.
             extra_body: Fields that are not known yet.
             timeouts: Deadlines of this request, in place of the client's.
 
@@ -89,9 +108,13 @@ class Audio:
             "model": model,
             "input": input,
             "voice": voice,
+            "instructions": instructions,
             "response_format": response_format,
             "speed": speed,
             "provider": provider,
+            "user": user,
+            "session_id": session_id,
+            "trace": trace,
         }
         body = checked(SpeechFields, fields)
         if input_references:
@@ -108,6 +131,7 @@ class Audio:
             timeouts=timeouts,
         )
 
+    @_TRANSCRIPTION
     def transcribe(
         self,
         file: Source,
@@ -118,7 +142,12 @@ class Audio:
         temperature: float | None = None,
         response_format: Literal["json", "verbose_json"] | None = None,
         timestamp_granularities: Sequence[Literal["word", "segment"]] | None = None,
+        diarize: bool | None = None,
+        keyterms: Sequence[str] | None = None,
         provider: Mapping[str, Any] | None = None,
+        user: str | None = None,
+        session_id: str | None = None,
+        trace: Mapping[str, Any] | None = None,
         form: Literal["json", "multipart"] = "json",
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
@@ -136,7 +165,12 @@ class Audio:
             response_format: ``verbose_json`` tells language, duration and segments as well.
             timestamp_granularities: With ``verbose_json``, ``word`` gives words beside the
                 segments.
+            diarize: Tell speakers apart, where the model can.
+            keyterms: Words that are likely to be said.
             provider: Options by provider; only in a JSON body.
+            user: Who it is for, as the app calls them.
+            session_id: What belongs together.
+            trace: Names and ids for observability, such as ``{"trace_id": ...}``.
             form: ``"json"`` sends a file of any size as base64, ``"multipart"`` one of at most
                 25 MB as it is, which is a quarter less to send.
             extra_body: Fields that are not known yet.
@@ -167,7 +201,12 @@ class Audio:
             "temperature": temperature,
             "response_format": response_format,
             "timestamp_granularities": timestamp_granularities,
+            "diarize": diarize,
+            "keyterms": keyterms,
             "provider": provider,
+            "user": user,
+            "session_id": session_id,
+            "trace": trace,
         }
         body = checked(TranscriptionFields, fields)
         recording = _recording(content.audio(file, format=format))

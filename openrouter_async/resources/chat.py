@@ -11,14 +11,26 @@ from typing import Any, Final, cast
 
 from .._config import checked_headers
 from .._pdf import BodyWithDocuments, CallDocuments
-from ..types import MessageParam
+from ..types import ChatCompletion, ChatParams, MessageParam
 from ._body import encode_body
+from ._call import Operation
 from ._messages import checked_messages
 from ._params import checked_params
 
-__all__ = ["PATH", "audio_format_in", "chat_body", "chat_headers", "refuse_audio"]
+__all__ = [
+    "CREATE",
+    "NOT_IN_BODY",
+    "PATH",
+    "audio_format_in",
+    "chat_body",
+    "chat_headers",
+    "refuse_audio",
+]
 
 PATH: Final = "/chat/completions"
+CREATE: Final = Operation(
+    f"POST {PATH}", ChatCompletion, inside=None, body=ChatParams, key="normal"
+)
 
 _HEADERS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "response_cache": ("X-OpenRouter-Cache", lambda on: "true" if on else "false"),
@@ -28,7 +40,7 @@ _HEADERS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "session_header": ("x-session-id", str),
     "anthropic_beta": ("x-anthropic-beta", ",".join),
 }
-_NOT_IN_BODY: Final = frozenset({"extra_body", "extra_headers", *_HEADERS})
+NOT_IN_BODY: Final = frozenset({"extra_body", "extra_headers", *_HEADERS})
 
 
 def chat_body(
@@ -60,7 +72,7 @@ def chat_body(
     body: dict[str, Any] = {} if model is None else {"model": model}
     body["messages"] = checked_messages(messages)
     body["stream"] = stream
-    body |= {name: value for name, value in given.items() if name not in _NOT_IN_BODY}
+    body |= {name: value for name, value in given.items() if name not in NOT_IN_BODY}
     body |= given.get("extra_body", {})
     encoded = encode_body(body)
     return encoded if documents is None else BodyWithDocuments.of(encoded, body, documents)

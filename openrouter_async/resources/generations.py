@@ -1,4 +1,4 @@
-"""``GET /generation``: the record of what was generated, with its cost.
+"""``/generation``: the record of what was generated, what was said, and what one thought of it.
 
 The rule of this file: one question, asked patiently. The record is written some moments after
 a generation's end, so until then the API says 404; who knows that the generation exists waits.
@@ -7,34 +7,38 @@ a generation's end, so until then the API says 404; who knows that the generatio
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Coroutine
+from typing import Any, Final, TypedDict, Unpack, cast
 
 from ..errors import NotFoundError, ProtocolError
 from ..types import GenerationRecord
-from ..types._lenient import NotAnObjectError, decode_leniently
-from ..types.generation import GenerationAnswer
+from ..types.generation_content import FeedbackFields, FeedbackReceipt, GenerationContent
+from ._call import Group, Operation
 
-__all__ = ["Fetch", "Generations"]
+__all__ = ["Generations"]
 
-Fetch: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[bytes]]
-"""Sends a GET to a path with a query and gives the body of a good answer."""
 
-_PATH: Final = "/generation"
+class _Which(TypedDict, total=False):
+    id: str
+
+
+_GET: Final = Operation("GET /generation", GenerationRecord, query=_Which)
+_CONTENT: Final = Operation("GET /generation/content", GenerationContent, query=_Which)
+_FEEDBACK: Final = Operation(
+    "POST /generation/feedback", FeedbackReceipt, body=FeedbackFields, key="management"
+)
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
 
-class Generations:
+class Generations(Group):
     """The records of generations; reached as `OpenRouter.generations`."""
 
-    __slots__ = ("_fetch",)
+    __slots__ = ()
 
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
-
+    @_GET
     async def get(self, generation_id: str, *, wait: float = 0.0) -> GenerationRecord:
-        """Get the record of one generation.
+        """Get the record of one generation. Any key.
 
         Args:
             generation_id: The ``gen-...`` id: `generation_id` of a stream, an answer, an error.
@@ -48,8 +52,7 @@ class Generations:
         >>> async def example(client: OpenRouter) -> float | None:  # doctest: +SKIP
         ...     return (await client.generations.get("gen-1762064096-m5Vx", wait=10)).cost
         """
-        if not generation_id:
-            raise ValueError("generation_id must not be empty")
+        fields = _which(generation_id)
         if not wait >= 0:
             raise ValueError(f"wait must be a number of seconds from 0 on, got {wait}")
         import asyncio
@@ -58,20 +61,54 @@ class Generations:
         pause = _FIRST_PAUSE
         while True:
             try:
-                return _record_in(await self._fetch(_PATH, {"id": generation_id}))
+                found = await _GET.send(self._sender, fields=fields)
             except NotFoundError:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise
+            else:
+                record = cast("GenerationRecord | None", found)  # "data": null is no record
+                if record is None:
+                    raise ProtocolError("the answer holds no generation record")
+                return record
             await asyncio.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    @_CONTENT
+    def content(self, generation_id: str) -> Coroutine[Any, Any, GenerationContent]:
+        """Get what was asked and answered, where the account lets OpenRouter keep it. Any key.
 
-def _record_in(body: bytes) -> GenerationRecord:
-    try:
-        record = decode_leniently(body, GenerationAnswer).data
-    except NotAnObjectError as error:
-        raise ProtocolError(f"the generation's record is {error}") from None
-    if record is None:
-        raise ProtocolError("the answer holds no generation record")
-    return record
+        Args:
+            generation_id: The ``gen-...`` id.
+
+        Raises:
+            NotFoundError: There is no such generation.
+            PermissionDeniedError: The account keeps no prompts.
+            OpenRouterError: The request failed.
+            ValueError: `generation_id` is empty.
+        """
+        return _CONTENT.send(self._sender, fields=_which(generation_id))
+
+    @_FEEDBACK
+    def feedback(self, **fields: Unpack[FeedbackFields]) -> Coroutine[Any, Any, FeedbackReceipt]:
+        """Tell OpenRouter what was wrong with a generation. Management key.
+
+        Args:
+            **fields: Any keyword of `FeedbackFields`; the id and a ``category`` are needed.
+
+        Raises:
+            NotFoundError: There is no such generation.
+            OpenRouterError: The request failed.
+            TypeError: A keyword is unknown, or its value has the wrong type.
+            ValueError: A value is impossible.
+
+        >>> async def example(client: OpenRouter, id: str) -> None:
+        ...     await client.generations.feedback(generation_id=id, category="formatting")
+        """
+        return _FEEDBACK.send(self._sender, fields=fields)
+
+
+def _which(generation_id: str) -> dict[str, str]:
+    if not generation_id:
+        raise ValueError("generation_id must not be empty")
+    return {"id": generation_id}

@@ -8,28 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Final, Unpack, cast
 
 from .._config import Timeouts, check_type, checked_headers
 from .._event_stream import Accept
 from .._sealed import SealedBytes
-from ..errors import ProtocolError
 from ..image_events import ImageEventStream
-from ..types._lenient import NotAnObjectError, decode_leniently
-from ..types._struct import WireStruct
 from ..types.images import (
     ImageEndpoint,
-    ImageEndpointList,
+    ImageMessage,
     ImageModel,
-    ImageModelList,
     ImageParams,
 )
 from ._body import encode_body
+from ._call import Operation, model_at
 from ._fit import fit
+from ._list import Listing, ListOperation
 from ._params import plain_params
 from ._references import Reference, check_prompt, reference_parts
-from .generations import Fetch
 
 if TYPE_CHECKING:
     from .._image_result import ImageResult
@@ -37,11 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Images", "images_body"]
 
-T = TypeVar("T", bound=WireStruct)
-
 _PATH: Final = "/images"
 _NAMES: Final = tuple(ImageParams.__annotations__)
 _CHECKED: Final[type[Any]] = ImageParams
+_DRAW: Final = Operation(f"POST {_PATH}", ImageMessage, inside=None, body=ImageParams, key="normal")
+_MODELS: Final = ListOperation("GET /images/models", ImageModel, key="none")
+_ENDPOINTS: Final = ListOperation(
+    "GET /images/models/{author}/{slug}/endpoints", ImageEndpoint, inside="endpoints", key="none"
+)
 _NOT_IN_BODY: Final = frozenset({"extra_body", "extra_headers"})
 _MAX_REFERENCES: Final = 16
 
@@ -52,13 +51,13 @@ class Images:
     It has prices of its own, so no `Budget` covers it.
     """
 
-    __slots__ = ("_fetch", "_model", "_sender")
+    __slots__ = ("_model", "_sender")
 
-    def __init__(self, sender: Sender, fetch: Fetch, model: str | None) -> None:
+    def __init__(self, sender: Sender, model: str | None) -> None:
         self._sender = sender
-        self._fetch = fetch
         self._model = model
 
+    @_DRAW
     def stream(
         self,
         prompt: str,
@@ -96,6 +95,7 @@ class Images:
         """
         return self._asked(prompt, model, input_references, timeouts, params, stream=True)
 
+    @_DRAW
     def generate(
         self,
         prompt: str,
@@ -128,42 +128,28 @@ class Images:
         asked = self._asked(prompt, model, input_references, timeouts, params, stream=False)
         return asked.collect()
 
-    async def models(self) -> list[ImageModel]:
-        """List the models that draw, with what each of them takes.
+    @_MODELS
+    def models(self) -> Listing[ImageModel]:
+        """List the models that draw, with what each of them takes. No key is needed.
 
         Raises:
-            OpenRouterError: The request failed.
+            OpenRouterError: From the list: the request failed.
         """
-        rows = (await self._listed("/images/models", ImageModelList)).data
-        if rows is None:
-            raise ProtocolError("the answer holds no list of models")
-        return rows
+        return _MODELS.walk(self._sender)
 
-    async def endpoints(self, model: str) -> list[ImageEndpoint]:
-        """List the providers that serve a model, with what each of them takes and costs.
+    @_ENDPOINTS
+    def endpoints(self, model: str) -> Listing[ImageEndpoint]:
+        """List the providers that serve a model, with what each takes and costs. No key is needed.
 
         Args:
             model: The model's slug, such as ``"bytedance-seed/seedream-4.5"``.
 
         Raises:
             NotFoundError: There is no such model.
-            OpenRouterError: The request failed.
+            OpenRouterError: From the list: the request failed.
             ValueError: `model` is no slug with an author.
         """
-        author, slash, name = model.partition("/")
-        if not (author and slash and name):
-            raise ValueError(f"model must be a slug such as 'author/name', got {model!r}")
-        path = f"/images/models/{quote(author, safe='~')}/{quote(name, safe=':')}/endpoints"
-        rows = (await self._listed(path, ImageEndpointList)).endpoints
-        if rows is None:
-            raise ProtocolError("the answer holds no list of endpoints")
-        return rows
-
-    async def _listed(self, path: str, kind: type[T]) -> T:
-        try:
-            return decode_leniently(await self._fetch(path, {}), kind)
-        except NotAnObjectError as error:
-            raise ProtocolError(f"the answer of {path} is {error}") from None
+        return _ENDPOINTS.walk(self._sender, *model_at(model))
 
     def _asked(
         self,

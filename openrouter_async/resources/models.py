@@ -1,64 +1,75 @@
-"""``GET /models``: what the API offers, with prices.
+"""``/models`` and what belongs to them: what the API offers, from whom and at which price.
 
 The rule of this file: a question in, rows out, decoded leniently: one odd row hides no other.
 """
 
 from __future__ import annotations
 
-import builtins
-import difflib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, Unpack, cast
-from urllib.parse import quote
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypedDict, Unpack
 
-from ..errors import ProtocolError
-from ..types._lenient import NotAnObjectError, decode_leniently
-from ..types.models import Model, ModelAnswer, ModelList, ModelQuery
+from ..types.endpoints import Endpoint, ModelEndpoints
+from ..types.models import Model, ModelCount, ModelQuery, ModelsPage, UserModelQuery
+from ._call import Group, Operation, model_at
+from ._list import Listing, ListOperation
 
 __all__ = ["Models"]
 
-Fetch: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[bytes]]
-"""Sends a GET to a path with a query and gives the body of a good answer."""
 
-_PATH: Final = "/models"
-_NAMES: Final = frozenset(ModelQuery.__annotations__)
+class _CountQuery(TypedDict, total=False):
+    output_modalities: str | Sequence[str]
+
+
+class _FeedQuery(ModelQuery, total=False):
+    use_rss: bool
+    use_rss_chat_links: bool
+
+
+_LIST: Final = ListOperation("GET /models", Model, query=ModelQuery, is_whole=True, key="none")
+_FEED: Final = Operation("GET /models", bytes, query=_FeedQuery, key="none")
+_GET: Final = Operation("GET /model/{author}/{slug}", Model, key="none")
+_COUNT: Final = Operation("GET /models/count", ModelCount, query=_CountQuery, key="none")
+_USER: Final = ListOperation(
+    "GET /models/user", Model, query=UserModelQuery, is_whole=True, key="normal"
+)
+_EMBEDDINGS: Final = ListOperation(
+    "GET /embeddings/models", Model, query=ModelsPage, is_whole=True, key="none"
+)
+_ENDPOINTS: Final = Operation("GET /models/{author}/{slug}/endpoints", ModelEndpoints, key="none")
+_ZDR: Final = ListOperation("GET /endpoints/zdr", Endpoint, key="none")
 _SUGGESTED: Final = 2
 
 
-class Models:
+class Models(Group):
     """The models that the API offers; reached as `OpenRouter.models`."""
 
-    __slots__ = ("_fetch",)
+    __slots__ = ()
 
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
-
-    async def list(self, **query: Unpack[ModelQuery]) -> builtins.list[Model]:
-        """List the models, all that fit at once unless ``limit`` and ``offset`` ask for a page.
+    @_LIST
+    def list(self, **query: Unpack[ModelQuery]) -> Listing[Model]:
+        """List the models. No key is needed.
 
         Args:
             **query: Any keyword of `ModelQuery`. Without ``output_modalities`` those that write
-                text are listed, with ``"all"`` all of them.
+                text are listed, with ``"all"`` all of them. Without ``limit`` all come at once.
+
+        Returns:
+            A `Listing`: loop over it, await it for all, or take its `page`.
 
         Raises:
             TypeError: A keyword is unknown, or its value has the wrong type.
-            OpenRouterError: The request failed.
+            ValueError: A value is out of range.
+            OpenRouterError: From the list: the request failed.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     for model in await client.models.list(output_modalities=["image"]):
         ...         print(model.id, model.context_length)
         """
-        body = await self._fetch(_PATH, _query_of(query))
-        try:
-            rows = decode_leniently(body, ModelList).data
-        except NotAnObjectError as error:
-            raise ProtocolError(f"the list of models is {error}") from None
-        if not rows and all(value == "all" for value in query.values()):
-            raise ProtocolError("the answer holds no models")  # and none were left out
-        return rows
+        return _LIST.walk(self._sender, fields=query)
 
-    async def get(self, model: str) -> Model:
-        """Get what the API says of one model.
+    @_GET
+    def get(self, model: str) -> Coroutine[Any, Any, Model]:
+        """Get what the API says of one model. No key is needed.
 
         Args:
             model: Its slug, with a variant or without, or an alias.
@@ -68,17 +79,95 @@ class Models:
             OpenRouterError: The request failed.
             ValueError: `model` is no slug with an author.
         """
-        author, slash, name = model.partition("/")
-        if not (author and slash and name):
-            raise ValueError(f"model must be a slug such as 'author/name', got {model!r}")
-        path = f"/model/{quote(author, safe='~')}/{quote(name, safe=':')}"
-        try:
-            found = decode_leniently(await self._fetch(path, {}), ModelAnswer).data
-        except NotAnObjectError as error:
-            raise ProtocolError(f"what is said of the model is {error}") from None
-        if found is None:
-            raise ProtocolError("the answer holds no model")
-        return found
+        return _GET.send(self._sender, *model_at(model))
+
+    @_COUNT
+    async def count(self, *, output_modalities: str | Sequence[str] | None = None) -> int:
+        """Count the models. No key is needed.
+
+        Args:
+            output_modalities: What they are to make; see `list`.
+
+        Raises:
+            OpenRouterError: The request failed.
+        """
+        fields = {"output_modalities": output_modalities}
+        return (await _COUNT.send(self._sender, fields=fields)).count or 0
+
+    @_USER
+    def user(self, **query: Unpack[UserModelQuery]) -> Listing[Model]:
+        """List the models that the account's own settings allow. Normal key.
+
+        Args:
+            **query: Any keyword of `UserModelQuery`.
+
+        Raises:
+            TypeError: A keyword is unknown, or its value has the wrong type.
+            OpenRouterError: From the list: the request failed.
+        """
+        return _USER.walk(self._sender, fields=query)
+
+    @_EMBEDDINGS
+    def embeddings(self, **query: Unpack[ModelsPage]) -> Listing[Model]:
+        """List the models that make embeddings. No key is needed.
+
+        Those that draw are listed by `OpenRouter.images`, those that film by `OpenRouter.videos`.
+
+        Args:
+            **query: ``offset`` and ``limit``.
+
+        Raises:
+            TypeError: A keyword is unknown, or its value has the wrong type.
+            OpenRouterError: From the list: the request failed.
+        """
+        return _EMBEDDINGS.walk(self._sender, fields=query)
+
+    @_ENDPOINTS
+    def endpoints(self, model: str) -> Coroutine[Any, Any, ModelEndpoints]:
+        """Get all who serve a model, with prices, limits and how well they do. No key is needed.
+
+        Args:
+            model: The model's slug.
+
+        Raises:
+            NotFoundError: There is no such model.
+            OpenRouterError: The request failed.
+            ValueError: `model` is no slug with an author.
+
+        >>> async def example(client: OpenRouter) -> None:
+        ...     served = await client.models.endpoints("openai/gpt-4o-mini")
+        ...     for endpoint in served.endpoints or []:
+        ...         print(endpoint.tag, endpoint.uptime_last_1d)
+        """
+        return _ENDPOINTS.send(self._sender, *model_at(model))
+
+    @_ZDR
+    def zdr_endpoints(self) -> Listing[Endpoint]:
+        """List the endpoints that keep no data (zero data retention). No key is needed.
+
+        Raises:
+            OpenRouterError: From the list: the request failed.
+        """
+        return _ZDR.walk(self._sender)
+
+    @_FEED
+    async def rss(self, *, chat_links: bool = False, **query: Unpack[ModelQuery]) -> str:
+        """Get the list of models as an RSS feed. No key is needed.
+
+        Args:
+            chat_links: Let each entry lead to a chat with the model, not to its page.
+            **query: Any keyword of `ModelQuery`.
+
+        Raises:
+            TypeError: A keyword is unknown, or its value has the wrong type.
+            OpenRouterError: The request failed.
+        """
+        fields: dict[str, object] = {**query, "use_rss": True}
+        if chat_links:
+            fields["use_rss_chat_links"] = True
+        headers = {"Accept": "application/rss+xml, application/json"}
+        feed = await _FEED.send(self._sender, fields=fields, headers=headers)
+        return feed.decode("utf-8", "replace")
 
     async def check(
         self, model: str, *, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
@@ -157,27 +246,3 @@ def _words(name: str, given: Sequence[str]) -> Sequence[str]:
     if isinstance(given, str):
         raise TypeError(f"{name} must be a sequence of words, such as ['image'], got a str")
     return given
-
-
-def _query_of(query: ModelQuery) -> dict[str, str]:
-    return {
-        name: _value_of(name, value)
-        for name, value in cast("dict[str, Any]", query).items()
-        if value is not None
-    }
-
-
-def _value_of(name: str, value: object) -> str:
-    if name not in _NAMES:
-        close = difflib.get_close_matches(name, _NAMES, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(_NAMES))}"
-        raise TypeError(f"unknown keyword {name!r}; {hint}")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int | float):
-        return str(value)
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return ",".join(map(str, cast("Sequence[object]", value)))
-    raise TypeError(
-        f"{name} must be a str, a number, a bool or a sequence of str, got {type(value).__name__}"
-    )

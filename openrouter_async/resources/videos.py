@@ -6,10 +6,8 @@ every address is made of that id below the base URL: the key goes to no host tha
 
 from __future__ import annotations
 
-import builtins
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from math import inf
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote
@@ -21,19 +19,7 @@ from .._config import Timeouts
 from .._part_file import PartFile
 from .._sender import Sender
 from .._threads import in_thread
-from ..errors import (
-    APIConnectionError,
-    APIStatusError,
-    OpenRouterError,
-    ProxyError,
-    RateLimitError,
-    RequestTimeoutError,
-    ServerError,
-    StreamError,
-    TLSError,
-    TotalTimeout,
-    VideoFailedError,
-)
+from ..errors import VideoFailedError
 from ..types._sniff import audio_type
 from ..types.attachment import Attachment
 from ..types.messages import AudioPart, VideoPart
@@ -43,10 +29,12 @@ from ..types.video import (
     VideoFields,
     VideoJob,
     VideoModel,
-    VideoModelList,
 )
-from ._media import answer_of, byte_stream, checked, decoded, encoded
+from ._call import Operation, answer_of, decoded
+from ._list import Listing, ListOperation
+from ._media import byte_stream, checked, encoded
 from ._references import Reference, reference_part
+from ._waiting import wait_for_end
 
 __all__ = ["Videos"]
 
@@ -54,7 +42,10 @@ Guide: TypeAlias = Reference | AudioPart | VideoPart | Mapping[str, Any]
 """What a video is made by: a picture in any form, sound and video as `content` makes them."""
 
 _PATH: Final = "/videos"
-_FIRST_PAUSE: Final = 2.0
+_CREATE: Final = Operation(f"POST {_PATH}", VideoJob, inside=None, body=VideoFields, key="normal")
+_GET: Final = Operation(f"GET {_PATH}/{{job}}", VideoJob, inside=None)
+_CONTENT: Final = Operation(f"GET {_PATH}/{{job}}/content", bytes)
+_MODELS: Final = ListOperation("GET /videos/models", VideoModel, key="none")
 _WRITTEN: Final = 2**20
 """Bytes that are gathered before a worker thread writes them."""
 
@@ -70,6 +61,7 @@ class Videos:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
+    @_CREATE
     def create(
         self,
         prompt: str | None = None,
@@ -87,7 +79,11 @@ class Videos:
         callback_url: str | None = None,
         creativity: int | None = None,
         upscale_factor: float | None = None,
+        previous_job_id: str | None = None,
         provider: Mapping[str, Any] | None = None,
+        user: str | None = None,
+        session_id: str | None = None,
+        trace: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
     ) -> Coroutine[Any, Any, VideoJob]:
@@ -110,7 +106,11 @@ class Videos:
             callback_url: The https URL of a webhook; see `openrouter_async.webhooks`.
             creativity: How freely an upscaler adds.
             upscale_factor: How much larger an upscaler makes it.
+            previous_job_id: The job whose video this one goes on with.
             provider: Such as ``{"options": {"google-vertex": {...}}}``.
+            user: Who it is for, as the app calls them.
+            session_id: What belongs together.
+            trace: Names and ids for observability, such as ``{"trace_id": ...}``.
             extra_body: Fields that are not known yet.
             timeouts: Deadlines of this request, in place of the client's.
 
@@ -141,7 +141,11 @@ class Videos:
             "callback_url": callback_url,
             "creativity": creativity,
             "upscale_factor": upscale_factor,
+            "previous_job_id": previous_job_id,
             "provider": provider,
+            "user": user,
+            "session_id": session_id,
+            "trace": trace,
         }
         body = checked(VideoFields, fields)
         frames = {"first_frame": first_frame, "last_frame": last_frame}
@@ -158,6 +162,7 @@ class Videos:
         answered = await answer_of(self._sender, "POST", _PATH, body=body, timeouts=timeouts)
         return decoded(answered, VideoJob, self._sender, mark="id")
 
+    @_GET
     async def get(self, job: VideoJob | str) -> VideoJob:
         """Look at a job.
 
@@ -208,50 +213,17 @@ class Videos:
         ...     job = await client.videos.wait(id, on_progress=lambda job: print(job.status))
         ...     print(f"${job.cost}")
         """
-        if not poll >= 0:
-            raise ValueError(f"poll must be a number of seconds from 0 on, got {poll}")
-        if timeout is not None and not timeout >= 0:
-            raise ValueError(f"timeout must be a number of seconds from 0 on, got {timeout}")
         name = _id_of(job)
-        import asyncio
-
-        scope = asyncio.timeout(None if timeout == inf else timeout)
-        try:
-            async with scope:
-                return await self._wait(name, poll, on_progress)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-        raise TotalTimeout(
-            f"the video {name} was not ready within {timeout:g} s; it may still be made: "
-            "wait for it again by its id"
+        return await wait_for_end(
+            lambda: self.get(name),
+            _is_completed,
+            what=f"the video {name}",
+            poll=poll,
+            timeout=timeout,
+            on_progress=on_progress,
         )
 
-    async def _wait(
-        self, name: str, poll: float, on_progress: Callable[[VideoJob], object] | None
-    ) -> VideoJob:
-        import asyncio
-
-        pause = min(_FIRST_PAUSE, poll)
-        while True:
-            asked_to_wait = 0.0
-            try:
-                found = await self.get(name)
-            except OpenRouterError as error:
-                if not _passes(error):
-                    raise
-                if isinstance(error, APIStatusError):
-                    asked_to_wait = error.retry_after or 0.0
-            else:
-                if on_progress is not None:
-                    on_progress(found)
-                if found.is_completed:
-                    return found
-                if found.has_failed:
-                    raise _failure(found)
-            await asyncio.sleep(max(pause, asked_to_wait))
-            pause = min(2 * pause, poll)
-
+    @_CONTENT
     def content(
         self, job: VideoJob | str, *, index: int = 0, timeouts: Timeouts | None = None
     ) -> ByteStream[bytes]:
@@ -281,6 +253,7 @@ class Videos:
             timeouts=timeouts,
         )
 
+    @_CONTENT
     async def download(
         self,
         job: VideoJob | str,
@@ -316,14 +289,14 @@ class Videos:
             await _write(stream, PartFile(target, overwrite=overwrite))
         return target
 
-    async def models(self) -> builtins.list[VideoModel]:
-        """List the models that make videos, with what they take and what they cost.
+    @_MODELS
+    def models(self) -> Listing[VideoModel]:
+        """List the models that make videos, with what each of them takes. No key is needed.
 
         Raises:
-            OpenRouterError: The request failed.
+            OpenRouterError: From the list: the request failed.
         """
-        answered = await answer_of(self._sender, "GET", f"{_PATH}/models")
-        return decoded(answered, VideoModelList, self._sender, mark="data").data
+        return _MODELS.walk(self._sender)
 
 
 async def _write(stream: ByteStream[bytes], file: PartFile) -> None:
@@ -387,12 +360,11 @@ def _guide(given: Guide, place: str) -> object:
     return given if isinstance(given, VideoPart | Mapping) else reference_part(given, place)
 
 
-def _passes(error: OpenRouterError) -> bool:
-    """Tell whether a failed look at a job may well succeed later."""
-    if isinstance(error, TLSError | ProxyError):
-        return False
-    kinds = APIConnectionError, StreamError, ServerError, RateLimitError, RequestTimeoutError
-    return isinstance(error, kinds)
+def _is_completed(job: VideoJob) -> bool:
+    """Whether a job has its video, raising where it never will."""
+    if job.has_failed:
+        raise _failure(job)
+    return job.is_completed
 
 
 def _failure(job: VideoJob) -> VideoFailedError:

@@ -83,7 +83,9 @@ class Answer:
             "logprobs": None,
             "message": message_of(deltas),
         }
-        body = {**self._top("chat.completion"), "choices": [choice]}
+        # Null nearly always, and the official SDK insists on it.
+        top = {**self._top("chat.completion"), "system_fingerprint": None}
+        body = {**top, "choices": [choice]}
         if self.usage is not None:
             body["usage"] = self.usage
         return msgspec.json.encode(body)

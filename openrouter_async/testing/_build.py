@@ -35,6 +35,7 @@ __all__ = [
     "image_item",
     "json_reply",
     "replay",
+    "scripted_answer",
     "stream_reply",
 ]
 
@@ -316,6 +317,26 @@ def image_item(image: str | bytes, index: int = 0) -> dict[str, Any]:
     if isinstance(image, bytes):
         image = "data:image/png;base64," + base64.b64encode(image).decode()
     return {"type": "image_url", "image_url": {"url": image}, "index": index}
+
+
+def scripted_answer(deltas: Iterable[str | Delta], script: Mapping[str, Any]) -> Answer:
+    """Build the answer that the arguments of `chat` describe, in no wire form yet."""
+    return _answer(
+        _deltas(
+            deltas,
+            script.get("reasoning", ()),
+            (),
+            script.get("tool_calls", ()),
+            script.get("images", ()),
+            (),
+        ),
+        model=script.get("model", _MODEL),
+        provider=script.get("provider", _PROVIDER),
+        id=script.get("id"),
+        finish_reason=script.get("finish_reason", "auto"),
+        cost=script.get("cost", 0.00015),
+        tokens=script.get("tokens"),
+    )
 
 
 def _answer(

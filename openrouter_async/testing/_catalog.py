@@ -125,6 +125,15 @@ _MODELS: Final = (
         "0",
         tokenizer="Llama3",
     ),
+    _Model(
+        "openai/text-embedding-3-small",
+        "OpenAI: Text Embedding 3 Small",
+        8_192,
+        "0.00000002",
+        "0",
+        outputs=("embeddings",),
+        tokenizer="GPT",
+    ),
     _Model(AUTO_MODEL, "Auto Router", 2_000_000, "-1", "-1", ("text", "image"), tokenizer="Router"),
 )
 _PRICES: Final = {

@@ -34,6 +34,7 @@ class Emulator:
 
     Args:
         api_key: The only key it accepts; None accepts any key that is not empty.
+        management_key: The only key that management calls accept; None accepts any.
         pace: Wait between two deltas of the pretend model, in seconds.
         ssl: Serve TLS with this context.
         host: The address to listen on.
@@ -50,13 +51,14 @@ class Emulator:
         self,
         *,
         api_key: str | None = None,
+        management_key: str | None = None,
         pace: float = 0.0,
         ssl: SSLContext | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self._desk = Desk()
-        self._service = Service(api_key=api_key, pace=pace)
+        self._service = Service(api_key=api_key, pace=pace, management_key=management_key)
         self._ssl = ssl
         self._host = host
         self._port = port
@@ -91,6 +93,7 @@ class Emulator:
         cls,
         *,
         api_key: str | None = None,
+        management_key: str | None = None,
         pace: float = 0.0,
         ssl: SSLContext | None = None,
         host: str = "127.0.0.1",
@@ -105,7 +108,14 @@ class Emulator:
         ...     emulator.base_url.startswith("http://127.0.0.1:")
         True
         """
-        emulator = cls(api_key=api_key, pace=pace, ssl=ssl, host=host, port=port)
+        emulator = cls(
+            api_key=api_key,
+            management_key=management_key,
+            pace=pace,
+            ssl=ssl,
+            host=host,
+            port=port,
+        )
         with running_in_thread(emulator):
             yield emulator
 

@@ -1,8 +1,8 @@
 """The emulator's socket side: reads requests with aiohttp, plays replies byte by byte.
 
 The rule of this file: it decides nothing about an answer. It writes what a `Program` holds,
-waits where it says so, and tells the desk what happened. It is the only importer of aiohttp in
-this package and is itself imported when an emulator starts.
+waits where it says so, and tells the desk what happened. It imports aiohttp, as only `_recorder`
+does besides, and is itself imported when an emulator starts.
 
 aiohttp parses the requests, keeps connections alive and cancels the handler of a client that
 left. It writes nothing of an answer: `_Written` tells it that all is on the wire already.

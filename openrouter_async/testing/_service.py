@@ -12,25 +12,46 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import unquote
 
-import msgspec
-
+from openrouter_async.testing._account import add_account, add_generations, add_keys
+from openrouter_async.testing._agents import (
+    add_containers,
+    add_decisions,
+    add_server_tools,
+    add_vault,
+)
 from openrouter_async.testing._answer import Answer
 from openrouter_async.testing._audio import answer_audio
+from openrouter_async.testing._batches import add_batches
 from openrouter_async.testing._build import http_error, json_reply, stream_reply
-from openrouter_async.testing._catalog import model_rows, rows_for
 from openrouter_async.testing._desk import BASE_PATH, ReceivedRequest
+from openrouter_async.testing._discovery import add_discovery
 from openrouter_async.testing._documents import UnreadableError
+from openrouter_async.testing._files import add_files
 from openrouter_async.testing._images import answer_images
 from openrouter_async.testing._model import RefusedError, answer_to, read_request
+from openrouter_async.testing._organization import (
+    add_byok,
+    add_guardrails,
+    add_observability,
+    add_organization,
+    add_presets,
+    add_scim,
+    add_workspaces,
+)
 from openrouter_async.testing._script import Reply
+from openrouter_async.testing._sign_in import add_sign_in
+from openrouter_async.testing._store import Router, key_in
+from openrouter_async.testing._tenants import add_external_users, add_private_endpoints
+from openrouter_async.testing._texts import answers_to, refusal, reply_of
+from openrouter_async.testing._vectors import add_vectors
 from openrouter_async.testing._video import Videos
 
 __all__ = ["Service"]
 
 _COMMENTS: Final = 2
 _RECORDS_MAX: Final = 10_000
+_CONTENTS_MAX: Final = 100
 _GENERATION_HEADER: Final = "X-Generation-Id"
 
 
@@ -40,28 +61,54 @@ class Service:
     Args:
         api_key: The only key it accepts; None accepts any key that is not empty.
         pace: Wait between two deltas of the pretend model, in seconds.
+        management_key: The only key that management calls accept; None accepts any.
     """
 
-    def __init__(self, *, api_key: str | None, pace: float) -> None:
+    def __init__(
+        self, *, api_key: str | None, pace: float, management_key: str | None = None
+    ) -> None:
         self._api_key = api_key
+        self._management_key = management_key
         self._pace = pace
         self._records: dict[str, dict[str, Any]] = {}
         self._spent = 0.0
         self._videos = Videos()
+        self._contents: dict[str, dict[str, Any]] = {}
+        self._router = Router(management_key)
+        add_account(self._router, self._records)
+        add_batches(self._router, self.answer)
+        add_byok(self._router)
+        add_containers(self._router)
+        add_decisions(self._router)
+        add_discovery(self._router)
+        add_external_users(self._router)
+        add_files(self._router)
+        add_generations(self._router, self._records, self._contents)
+        add_guardrails(self._router)
+        add_observability(self._router)
+        add_organization(self._router)
+        add_presets(self._router)
+        add_private_endpoints(self._router)
+        add_scim(self._router)
+        add_server_tools(self._router)
+        add_sign_in(self._router, add_keys(self._router, lambda: self._spent))
+        add_vault(self._router)
+        add_workspaces(self._router)
+        add_vectors(self._router)
         self.parsed: Final[Counter[str]] = Counter()  # how often each document was, by its hash
 
     def before_script(self, request: ReceivedRequest) -> Reply | None:
         """Give what is answered whatever a script says: to HEAD, and to a wrong key."""
         if request.method == "HEAD":
             return json_reply(b"")
-        if not request.path.startswith(f"{BASE_PATH}/"):
-            return http_error(404, "Not Found")
-        if request.method == "GET" and request.path.startswith(f"{BASE_PATH}/models"):
+        if self._router.is_public(request):
             return None
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
+        if not request.path.startswith("/api/"):
+            return http_error(404, "Not Found")
+        scheme, key = request.headers.get("Authorization", "").partition(" ")[0], key_in(request)
+        if scheme.lower() != "bearer" or not key:
             return http_error(401, "Missing Authentication header")
-        if self._api_key is not None and key.strip() != self._api_key:
+        if self._api_key is not None and key not in (self._api_key, self._management_key):
             return http_error(401, "User not found.")
         return None
 
@@ -76,28 +123,16 @@ class Service:
         match request.method, path:
             case "POST", "/chat/completions":
                 return self._chat(request)
-            case "GET", "/models":
-                rows = rows_for(request.query)
-                return _json({"data": rows, "total_count": len(rows), "links": {"next": None}})
-            case "GET", path if path.startswith("/model/"):
-                slug = unquote(path.removeprefix("/model/"))
-                row = next((row for row in model_rows() if row["id"] == slug), None)
-                return _json({"data": row}) if row else http_error(404, f"No model {slug}")
+            case "POST", "/completions" | "/messages" | "/responses":
+                return self._text(request, path)
             case _, path if path == "/images" or path.startswith("/images/"):
                 return answer_images(request, pace=self._pace)
             case _, path if path.startswith("/audio/"):
                 return answer_audio(request, pace=self._pace)
             case _, path if path == "/videos" or path.startswith("/videos/"):
                 return self._videos.answer(request)
-            case "GET", "/generation":
-                record = self._records.get(request.query.get("id", ""))
-                if record is None:
-                    return http_error(404, f"Generation {request.query.get('id')} not found")
-                return _json({"data": record})
-            case "GET", "/key":
-                return _json({"data": self._key(request)})
             case _:
-                return http_error(404, "Not Found")
+                return self._router.answer(request) or http_error(404, "Not Found")
 
     def left(self, reply: Reply) -> None:
         """Note in the record of an answer that its client did not wait for the end."""
@@ -105,12 +140,26 @@ class Service:
         if record is not None:
             record["cancelled"] = True
 
+    def _text(self, received: ReceivedRequest, path: str) -> Reply:
+        """Answer one of the text endpoints besides chat."""
+        created, id = _named_now()
+        try:
+            answers, request = answers_to(path, received.body, id=id, created=created)
+        except RefusedError as refused:
+            return refusal(path, refused.status, refused.message)
+        except UnreadableError as unreadable:
+            return refusal(path, unreadable.status, str(unreadable))
+        before = self._spent
+        for answer in answers:
+            self._record(answer, received, request, streamed=request.get("stream") is True)
+        self._records[id] |= dict.fromkeys(("usage", "total_cost"), self._spent - before)
+        return reply_of(path, answers, request, self._pace)
+
     def _chat(self, received: ReceivedRequest) -> Reply:
-        now = time.time()
-        id = f"gen-{int(now)}-{secrets.token_hex(10)}"
+        now, id = _named_now()
         try:
             request = read_request(received.body)
-            answer = answer_to(request, id=id, created=int(now))
+            answer = answer_to(request, id=id, created=now)
         except RefusedError as refusal:
             return http_error(refusal.status, refusal.message)
         except UnreadableError as unreadable:
@@ -138,6 +187,7 @@ class Service:
         *,
         streamed: bool,
     ) -> None:
+        self._keep_content(answer, request)
         usage = answer.usage or {}
         details: Mapping[str, Any] = usage["completion_tokens_details"]
         self._spent += usage["cost"]
@@ -176,26 +226,22 @@ class Service:
             "session_id": request.get("session_id"),
         }
 
-    def _key(self, request: ReceivedRequest) -> dict[str, Any]:
-        key = request.headers["Authorization"].partition(" ")[2].strip()
-        return {
-            "label": f"{key[:8]}...{key[-3:]}",
-            "limit": None,
-            "limit_remaining": None,
-            "limit_reset": None,
-            "usage": self._spent,
-            "usage_daily": self._spent,
-            "usage_weekly": self._spent,
-            "usage_monthly": self._spent,
-            "byok_usage": 0,
-            "is_free_tier": False,
-            "is_management_key": False,
-            "is_provisioning_key": False,
-            "include_byok_in_limit": False,
-            "expires_at": None,
-            "rate_limit": {"requests": -1, "interval": "10s"},
+    def _keep_content(self, answer: Answer, request: Mapping[str, Any]) -> None:
+        """Keep what was said, of the last answers only: prompts can be large."""
+        said = [delta for delta in answer.deltas if not isinstance(delta, bytes)]
+        while len(self._contents) >= _CONTENTS_MAX:
+            del self._contents[next(iter(self._contents))]
+        self._contents[answer.id] = {
+            "input": {"messages": request.get("messages", [])},
+            "output": {
+                "completion": "".join(delta.get("content") or "" for delta in said),
+                "reasoning": "".join(delta.get("reasoning") or "" for delta in said) or None,
+            },
+            "error": None,
         }
 
 
-def _json(value: object) -> Reply:
-    return json_reply(msgspec.json.encode(value))
+def _named_now() -> tuple[int, str]:
+    """Give the time, in seconds since the epoch, and the id of what is generated now."""
+    now = int(time.time())
+    return now, f"gen-{now}-{secrets.token_hex(10)}"

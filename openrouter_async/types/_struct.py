@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from ._lenient import decode_leniently, fit
 from ._pydantic import core_schema, json_schema
 
-__all__ = ["KeptStruct", "WireStruct"]
+__all__ = ["KeptStruct", "SecretStruct", "WireStruct"]
 
 
 class WireStruct(Struct, omit_defaults=True, kw_only=True, gc=False):
@@ -83,6 +83,13 @@ class KeptStruct(WireStruct, forbid_unknown_fields=True):
     # An unknown field makes the strict decode fail, and the lenient one fills this. No JSON
     # key of the API looks like its wire name, so a field really named "extra" has its place.
     extra: dict[str, Any] | None = field(default=None, name="(extra)")
+
+
+class SecretStruct(WireStruct):
+    """A part of an answer with a secret in it, which its repr does not show."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
 
 
 def _plain(value: object) -> object:

@@ -14,13 +14,14 @@ __all__ = ["Attachment", "AttachmentKind", "Source"]
 Source: TypeAlias = str | Path | bytes | BinaryIO
 """A path, the bytes themselves, or a file object that was opened for reading bytes."""
 
-AttachmentKind: TypeAlias = Literal["image", "pdf", "audio", "video"]
+AttachmentKind: TypeAlias = Literal["image", "pdf", "audio", "video", "file"]
 
 _WIRE_TYPES: Final = {
     "image": "image_url",
     "pdf": "file",
     "audio": "input_audio",
     "video": "video_url",
+    "file": "file",
 }
 
 
@@ -70,7 +71,7 @@ class Attachment:
         match self.kind:
             case "image" | "video":
                 inner = {"url": url}
-            case "pdf":
+            case "pdf" | "file":
                 inner = {"filename": self.name or "document.pdf", "file_data": url}
             case "audio":
                 inner = {"data": data, "format": data_format}

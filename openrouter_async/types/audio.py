@@ -14,12 +14,15 @@ from msgspec import UNSET, Meta, field
 
 from ._base64 import Base64Pieces
 from ._request import Maybe, Open, RequestStruct
+from ._shown import player
 from ._struct import WireStruct
 
 __all__ = [
     "Speech",
     "SpeechFields",
+    "SpeechSegment",
     "Transcription",
+    "TranscriptionEntity",
     "TranscriptionFields",
     "TranscriptionSegment",
     "TranscriptionUsage",
@@ -136,6 +139,10 @@ class Speech:
             file.write(data)
         return target
 
+    def _repr_html_(self) -> str:
+        """Show a player in a notebook."""
+        return player(self)
+
     async def save_async(
         self, path: str | Path, *, overwrite: bool = False, sample_rate: int | None = None
     ) -> Path:
@@ -168,15 +175,27 @@ def _wav_header(size: int, sample_rate: int, channels: int) -> bytes:
     )
 
 
+class SpeechSegment(RequestStruct, kw_only=True):
+    """A part of a text that is spoken in a way of its own."""
+
+    text: _Text
+    voice: Maybe[_Text | None] = UNSET
+    instructions: Maybe[_Text | None] = UNSET
+
+
 class SpeechFields(RequestStruct, kw_only=True):
     """The fields of a request for speech, in their order on the wire."""
 
     model: _Text
-    input: _Text
+    input: _Text | Annotated[list[SpeechSegment], Meta(min_length=1)]
     voice: Maybe[_Text] = UNSET
+    instructions: Maybe[_Text] = UNSET
     response_format: Maybe[Open[Literal["mp3", "pcm"]]] = UNSET
     speed: Maybe[Annotated[float, Meta(gt=0)]] = UNSET
     provider: Maybe[dict[str, Any]] = UNSET
+    user: Maybe[_Text] = UNSET
+    session_id: Maybe[_Text] = UNSET
+    trace: Maybe[dict[str, Any]] = UNSET
 
 
 class TranscriptionFields(RequestStruct, kw_only=True):
@@ -188,7 +207,12 @@ class TranscriptionFields(RequestStruct, kw_only=True):
     # Other formats of text than JSON are refused by the API.
     response_format: Maybe[Literal["json", "verbose_json"]] = UNSET
     timestamp_granularities: Maybe[list[Literal["word", "segment"]]] = UNSET
+    diarize: Maybe[bool] = UNSET
+    keyterms: Maybe[list[_Text]] = UNSET
     provider: Maybe[dict[str, Any]] = UNSET
+    user: Maybe[_Text] = UNSET
+    session_id: Maybe[_Text] = UNSET
+    trace: Maybe[dict[str, Any]] = UNSET
 
 
 class TranscriptionUsage(WireStruct):
@@ -224,6 +248,8 @@ class TranscriptionSegment(WireStruct):
     compression_ratio: float | None = None
     no_speech_prob: float | None = None
     speaker: int | None = None
+    speaker_label: str | None = None
+    channel: int | None = None
 
 
 class TranscriptionWord(WireStruct):
@@ -233,6 +259,19 @@ class TranscriptionWord(WireStruct):
     start: float = 0.0
     end: float = 0.0
     speaker: int | None = None
+    speaker_label: str | None = None
+    channel: int | None = None
+    confidence: float | None = None
+    type: str | None = None
+
+
+class TranscriptionEntity(WireStruct):
+    """A name, a number or the like, and where in the text it stands."""
+
+    type: str | None = None
+    text: str | None = None
+    start_char: int | None = None
+    end_char: int | None = None
 
 
 class Transcription(WireStruct):
@@ -253,6 +292,9 @@ class Transcription(WireStruct):
     duration: float | None = None
     segments: list[TranscriptionSegment] | None = None
     words: list[TranscriptionWord] | None = None
+    entities: list[TranscriptionEntity] | None = None
+    confidence: float | None = None
+    language_confidence: float | None = None
     generation_id: str | None = field(default=None, name="(generation_id)")
 
     @property

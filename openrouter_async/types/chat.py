@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import field
 
 from ._history import next_turn
+from ._shown import answer_as_markdown
 from ._struct import KeptStruct, WireStruct
 from .arrival import Arrival, Ending, Headers, RateLimit, Timing, rate_limit_in
 from .audio import Speech
@@ -252,7 +253,12 @@ class ChatChunk(WireStruct):
     @property
     def text(self) -> str:
         """The new text of the first choice; empty where there is none."""
-        for choice in self.choices:
+        choices = self.choices
+        if len(choices) == 1:  # as nearly always, and twice as fast
+            content = choices[0].delta.content
+            if isinstance(content, str) and choices[0].index == 0:
+                return content
+        for choice in choices:
             if choice.index == 0:
                 content = choice.delta.content
                 return content if isinstance(content, str) else text_of(content)
@@ -361,6 +367,8 @@ class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it ha
     system_fingerprint: str | None = None
     service_tier: str | None = None
     openrouter_metadata: dict[str, Any] | None = None
+    alignment: dict[str, Any] | None = None
+    safeguard_results: list[dict[str, Any]] | None = None
     arrival: Arrival = field(default_factory=Arrival, name="(arrival)")
 
     def __eq__(self, other: Any) -> bool:
@@ -376,6 +384,10 @@ class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it ha
                 "this is a whole answer: to loop over a stream, write "
                 "`async for chunk in client.stream(...)` without await"
             )
+
+    def _repr_markdown_(self) -> str:
+        """Show the answer in a notebook."""
+        return answer_as_markdown(self)
 
     @property
     def message(self) -> Message:

@@ -5,8 +5,6 @@ What may live here: the wire struct of ``GET /generation``. Nearly all of it has
 
 from __future__ import annotations
 
-from typing import Any
-
 from ._struct import KeptStruct
 from .usage import CompletionTokensDetails, CostDetails, PromptTokensDetails, Usage
 
@@ -110,13 +108,6 @@ class GenerationRecord(KeptStruct):
             ),
             cost_details=CostDetails(upstream_inference_cost=self.upstream_inference_cost),
         )
-
-
-class GenerationAnswer(KeptStruct):
-    """The body of ``GET /generation``."""
-
-    data: GenerationRecord | None = None
-    error: dict[str, Any] | None = None
 
 
 def _first(native: int | None, counted: int | None) -> int:

@@ -13,11 +13,12 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypedDict
 
 from msgspec import UNSET, Meta, Struct, field
 
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
 from ._sniff import image_type
 from ._struct import WireStruct
 from .chat import ErrorBody
 from .media import Image, ImageURL
+from .options import Trace
 from .routing import ProviderSort
 from .usage import Usage
 
@@ -136,6 +137,9 @@ class ImageParams(TypedDict, total=False):
     output_compression: Annotated[int, Meta(ge=0, le=100)]
     seed: int
     provider: OrMapping[ImageProviderRouting]
+    user: str
+    session_id: str
+    trace: OrAnyMapping[Trace]
     extra_body: Mapping[str, Any]
     extra_headers: Mapping[str, str]
 
@@ -292,16 +296,3 @@ class ImageEndpoint(WireStruct):
     allowed_passthrough_parameters: list[str] = field(default_factory=list[str])
     supports_streaming: bool = False
     pricing: list[ImagePrice] = field(default_factory=list[ImagePrice])
-
-
-class ImageModelList(WireStruct):
-    """The answer that lists models."""
-
-    data: list[ImageModel] | None = None
-
-
-class ImageEndpointList(WireStruct):
-    """The answer that lists a model's endpoints."""
-
-    id: str = ""
-    endpoints: list[ImageEndpoint] | None = None

@@ -6,14 +6,16 @@ they are multiplied by millions. What a request costs by them is reckoned in `_p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
-from msgspec import field
+from msgspec import Meta, field
 
 from ._request import Open
 from ._struct import WireStruct
+from .usage import Usage
 
 __all__ = [
     "AliasTarget",
@@ -23,15 +25,18 @@ __all__ = [
     "DefaultParameters",
     "DesignArena",
     "Model",
+    "ModelCount",
     "ModelLinks",
     "ModelList",
     "ModelQuery",
     "ModelReasoning",
+    "ModelsPage",
     "PageLinks",
     "PriceOverride",
     "Pricing",
     "RequestLimits",
     "TopProvider",
+    "UserModelQuery",
 ]
 
 
@@ -42,11 +47,13 @@ class PriceOverride(WireStruct):
         min_prompt_tokens: The prompt has more tokens than this.
         utc_start: The hour and minute from which on it holds, as the number HHMM of UTC.
         utc_end: The hour and minute before which it holds; it may lie past midnight.
+        utc_days: The days of the week on which it holds, such as ``monday``.
     """
 
     min_prompt_tokens: int | None = None
     utc_start: int | None = None
     utc_end: int | None = None
+    utc_days: list[str] | None = None
     prompt: Decimal | None = None
     completion: Decimal | None = None
     input_cache_read: Decimal | None = None
@@ -210,6 +217,27 @@ class Model(WireStruct):
     alias_target: AliasTarget | None = None
     links: ModelLinks | None = None
 
+    def price(self, usage: Usage, *, at: datetime | None = None) -> Decimal | None:
+        """Reckon what an answer with this usage costs by the model's list of prices.
+
+        Args:
+            usage: The tokens of the answer.
+            at: When it was asked for, as some prices depend on the hour; by default now.
+
+        Returns:
+            USD, exactly; None where the model lists no price of its own, as routers do.
+
+        Raises:
+            ValueError: `at` has no time zone.
+
+        >>> prices = Pricing(prompt=Decimal("0.00000015"), completion=Decimal("0.0000006"))
+        >>> Model(pricing=prices).price(Usage(prompt_tokens=1000, completion_tokens=500))
+        Decimal('0.00045000')
+        """
+        from ._price import price_of
+
+        return None if self.pricing is None else price_of(self.pricing, usage, at)
+
 
 class PageLinks(WireStruct):
     """Where the next page is, as a URL without a host; None on the last one."""
@@ -226,10 +254,10 @@ class ModelList(WireStruct):
     error: dict[str, Any] | None = None
 
 
-class ModelAnswer(WireStruct):
-    """The answer about one model."""
+class ModelCount(WireStruct):
+    """How many models there are."""
 
-    data: Model | None = None
+    count: int | None = None
 
 
 class ModelQuery(TypedDict, total=False):
@@ -271,5 +299,21 @@ class ModelQuery(TypedDict, total=False):
     max_agentic_index: float
     min_tool_success_rate: float
     max_tool_success_rate: float
-    offset: int
-    limit: int
+    offset: Annotated[int, Meta(ge=0)]
+    limit: Annotated[int, Meta(ge=1, le=1000)]
+    extra_query: Mapping[str, Any]
+
+
+class ModelsPage(TypedDict, total=False):
+    """Where in a list of models to begin, and how many rows a page is to have."""
+
+    offset: Annotated[int, Meta(ge=0)]
+    limit: Annotated[int, Meta(ge=1, le=1000)]
+    extra_query: Mapping[str, Any]
+
+
+class UserModelQuery(ModelsPage, total=False):
+    """Which of the models that the account may use to list."""
+
+    output_modalities: str | Sequence[str]
+    sort: str

@@ -72,6 +72,7 @@ class _Tools(TypedDict, total=False):
 class _AfterTools(TypedDict, total=False):
     tool_choice: Open[Literal["none", "auto", "required"]] | OrAnyMapping[ToolChoice]
     parallel_tool_calls: bool | None
+    deferred_tools: Mapping[str, Any] | None
     max_tool_calls: Annotated[int, Meta(ge=0, le=30)]
     stop_server_tools_when: Annotated[Sequence[OrAnyMapping[StopCondition]], Meta(min_length=1)]
     plugins: Sequence[OrAnyMapping[Plugin]]

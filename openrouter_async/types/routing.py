@@ -6,8 +6,8 @@ chat, responses, messages, embeddings and rerank.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta
 
@@ -59,6 +59,7 @@ class ProviderRouting(RequestStruct, kw_only=True):
         max_price: A hard limit; no endpoint below it is an error.
         preferred_min_throughput: Tokens a second, of the median or by percentile.
         preferred_max_latency: Seconds, of the median or by percentile.
+        options: A provider's own options, by its slug.
     """
 
     order: Maybe[Sequence[str] | None] = UNSET
@@ -82,3 +83,4 @@ class ProviderRouting(RequestStruct, kw_only=True):
     max_price: Maybe[OrMapping[MaxPrice]] = UNSET
     preferred_min_throughput: Maybe[float | OrMapping[Percentiles] | None] = UNSET
     preferred_max_latency: Maybe[float | OrMapping[Percentiles] | None] = UNSET
+    options: Maybe[Mapping[str, Any] | None] = UNSET

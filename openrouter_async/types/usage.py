@@ -37,11 +37,12 @@ class CompletionTokensDetails(WireStruct):
 
 
 class CostDetails(WireStruct):
-    """The provider's own price, in USD."""
+    """The provider's own price, and what server tools cost, in USD."""
 
     upstream_inference_cost: float | None = None
     upstream_inference_prompt_cost: float | None = None
     upstream_inference_completions_cost: float | None = None
+    server_tool_cost: float | None = None
 
 
 class Usage(WireStruct):
@@ -54,6 +55,10 @@ class Usage(WireStruct):
         cost: USD charged by OpenRouter; None where the server does not say (never a guess).
         is_byok: Whether the provider was paid with the user's own provider key.
         server_tool_use_details: Counters of tools that OpenRouter ran.
+        cache_creation: Tokens written to the prompt cache, by how long they stay.
+        iterations: What each step took, where the provider took several.
+        service_tier: The tier that served it.
+        speed: How fast the model ran, ``fast`` or ``standard``.
     """
 
     prompt_tokens: int = 0
@@ -66,6 +71,10 @@ class Usage(WireStruct):
     cost_details: CostDetails | None = None
     server_tool_use_details: dict[str, Any] | None = None
     server_tool_use: dict[str, Any] | None = None
+    cache_creation: dict[str, Any] | None = None
+    iterations: list[dict[str, Any]] | None = None
+    service_tier: str | None = None
+    speed: str | None = None
 
     # Parts of the counts above, which they must not be added to.
 

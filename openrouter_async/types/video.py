@@ -20,7 +20,6 @@ __all__ = [
     "VideoFields",
     "VideoJob",
     "VideoModel",
-    "VideoModelList",
     "VideoUsage",
 ]
 
@@ -46,7 +45,11 @@ class VideoFields(RequestStruct, kw_only=True):
     callback_url: Maybe[Annotated[str, Meta(pattern="^https://", max_length=2048)]] = UNSET
     creativity: Maybe[int] = UNSET
     upscale_factor: Maybe[Annotated[float, Meta(gt=0)]] = UNSET
+    previous_job_id: Maybe[Annotated[str, Meta(min_length=1)]] = UNSET
     provider: Maybe[dict[str, Any]] = UNSET
+    user: Maybe[str] = UNSET
+    session_id: Maybe[str] = UNSET
+    trace: Maybe[dict[str, Any]] = UNSET
 
 
 class VideoUsage(WireStruct):
@@ -64,6 +67,8 @@ class VideoJob(WireStruct):
             ``expired``, or a word that is newer than this client.
         polling_url: Where the API says that the job is; this client goes by the id.
         unsigned_urls: Where the videos are; those of OpenRouter need the key.
+        urls: The same, where the API says it so.
+        expires_at: Until when the videos are kept, in seconds since the epoch.
         error: Why there is none.
         model: The model; webhooks tell it.
     """
@@ -74,6 +79,8 @@ class VideoJob(WireStruct):
     generation_id: str | None = None
     model: str | None = None
     unsigned_urls: list[str] | None = None
+    urls: list[str] | None = None
+    expires_at: int | None = None
     error: str | None = None
     usage: VideoUsage | None = None
 
@@ -141,9 +148,3 @@ class VideoModel(WireStruct):
     allowed_passthrough_parameters: list[str] | None = None
     creativity: list[int] | None = None
     upscale_factor: UpscaleRange | None = None
-
-
-class VideoModelList(WireStruct):
-    """The answer of ``GET /videos/models``."""
-
-    data: list[VideoModel] = field(default_factory=list[VideoModel])

@@ -1,0 +1,116 @@
+"""What a request asks for and what an answer says of itself, besides their content.
+
+The rule of this file: pure, and of any endpoint. Whatever cannot be read is not known, and nothing
+that is somebody's words is looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, cast
+
+import msgspec
+
+from ..types import ChatCompletion, Usage
+
+__all__ = ["Facts", "asked_for", "facts_of", "name_or_none", "reasons_of"]
+
+_SETTINGS: Final = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "max_completion_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "n",
+    "modalities",
+    "session_id",
+)
+_AskedFor: Final = msgspec.defstruct(
+    "AskedFor",
+    [(name, Any, msgspec.UNSET) for name in ("model", "stream", "response_format", *_SETTINGS)],
+)
+
+
+# Blanks keep a connection alive until the answer comes.
+_OBJECT: Final = re.compile(rb"\s*\{")
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What an answer says of itself besides its content."""
+
+    id: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    usage: Usage | None = None
+
+
+class _Body(msgspec.Struct):
+    id: Any = None
+    model: Any = None
+    provider: Any = None
+    usage: Any = None
+
+
+def asked_for(body: bytes | None) -> dict[str, Any]:
+    """Give the model, whether a stream is wanted, and the settings, of those that are set."""
+    if not body:
+        return {}
+    try:
+        asked = msgspec.json.decode(body, type=_AskedFor)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    found = {
+        name: value
+        for name, value in msgspec.structs.asdict(asked).items()
+        if value is not msgspec.UNSET and value is not None
+    }
+    form = found.pop("response_format", None)
+    if isinstance(form, dict):
+        # Which form, never the schema: its names and descriptions are a part of the prompt.
+        found["response_format"] = cast("dict[str, Any]", form).get("type")
+    return found
+
+
+def facts_of(answer: object) -> Facts:
+    """Read a body, or whatever has its fields as attributes."""
+    answer = getattr(answer, "body", answer)  # some come with their headers
+    if isinstance(answer, bytes):
+        if not _OBJECT.match(answer):
+            return Facts()
+        try:
+            answer = msgspec.json.decode(answer, type=_Body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return Facts()
+    return Facts(
+        id=name_or_none(getattr(answer, "id", None)),
+        model=name_or_none(getattr(answer, "model", None)),
+        provider=name_or_none(getattr(answer, "provider", None)),
+        usage=_usage_in(getattr(answer, "usage", None)),
+    )
+
+
+def _usage_in(said: object) -> Usage | None:
+    """Give the counts of whichever endpoint; some speak of input and output tokens."""
+    if said is None or isinstance(said, Usage):
+        return said
+    try:
+        counts = msgspec.to_builtins(said)
+        counts.setdefault("prompt_tokens", counts.get("input_tokens") or 0)
+        counts.setdefault("completion_tokens", counts.get("output_tokens") or 0)
+        return msgspec.convert(counts, Usage, strict=False)
+    except (AttributeError, TypeError, msgspec.ValidationError):
+        return None
+
+
+def reasons_of(completion: ChatCompletion) -> tuple[str, ...]:
+    """Give why each choice ended."""
+    reasons = (choice.finish_reason for choice in completion.choices)
+    return tuple(reason for reason in reasons if reason is not None)
+
+
+def name_or_none(value: object) -> str | None:
+    """Give what is text; nothing else is a name."""
+    return value if isinstance(value, str) else None

@@ -1,0 +1,238 @@
+"""The text endpoints besides chat: arguments become a request, and what comes a stream or a value.
+
+The rule of this file: what their groups share. What surrounds such a request meets here: the
+keywords that are checked, the budgets it is held to, and the type that reads the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
+
+from .._bodies import read_body
+from .._config import Timeouts, check_type
+from .._event_stream import Accept
+from .._price_list import PriceList
+from .._sealed import SealedBytes
+from .._sender import JSON_HEADERS, STREAM_HEADERS, Sender
+from .._timing import opening_of
+from .._transport import Response
+from ..budget import Budget, Reservation
+from ..errors import BudgetUnpriceableError
+from ..types.arrival import Arrival
+from ._body import encode_body
+from ._call import Answered, Operation, decoded
+from ._messages import plain
+from ._params import checked_params
+from .chat import NOT_IN_BODY, chat_headers
+from .generations import Generations
+from .models import Models
+
+if TYPE_CHECKING:
+    from ..text_streams._gathered import GatheredStream
+
+__all__ = ["Around", "Inference", "Transport", "items_of"]
+
+S = TypeVar("S", bound="GatheredStream[Any, Any]")
+A = TypeVar("A")
+
+Transport: TypeAlias = Literal["stream", "json"]
+"""How an answer is asked for: as a stream that is gathered, or in one piece."""
+
+_UNPRICED: Final = frozenset({"/rerank"})
+
+
+class Around(NamedTuple):
+    """What a call says beside the request: the model, and how long and how much it may take."""
+
+    model: str | None
+    timeouts: Timeouts | None
+    budget: Budget | None
+    transport: str = "stream"
+
+
+class _Request(NamedTuple):
+    """A request whose arguments have been checked."""
+
+    path: str
+    body: SealedBytes
+    headers: dict[str, str]
+    timeouts: Timeouts
+    reservation: Reservation
+
+
+class Inference:
+    """A group of text endpoints.
+
+    Args:
+        sender: What sends its requests.
+        model: The model of requests that name none.
+        budget: What all requests of the client together may cost.
+        prices: What they can cost.
+    """
+
+    __slots__ = ("_budget", "_model", "_prices", "_sender")
+
+    def __init__(
+        self, sender: Sender, model: str | None, budget: Budget | None, prices: PriceList
+    ) -> None:
+        self._sender = sender
+        self._model = model
+        self._budget = budget
+        self._prices = prices
+
+    def _streamed(
+        self,
+        kind: type[S],
+        operation: Operation[Any],
+        main: Mapping[str, Any],
+        params: Mapping[str, Any],
+        around: Around,
+        *,
+        needs_model: bool = False,
+    ) -> S:
+        """Give the stream of an answer; nothing is sent before it is started.
+
+        Args:
+            kind: The stream's class.
+            operation: What is asked.
+            main: The fields that are arguments of their own.
+            params: The further keywords.
+            around: What the call says beside them.
+            needs_model: The endpoint has no default model.
+        """
+        if around.transport not in ("stream", "json"):
+            raise ValueError(f"transport must be 'stream' or 'json', got {around.transport!r}")
+        is_streamed = around.transport == "stream"
+        main = {**main, "stream": is_streamed}
+        request = self._request(operation, main, params, around, needs_model, is_streamed)
+
+        async def send(accept: Accept) -> None:
+            await self._send(request, accept)
+
+        return kind(
+            send,
+            timeouts=request.timeouts,
+            limits=self._sender.limits,
+            secret=self._sender.key,
+            find_record=Generations(self._sender).get,
+            reservation=request.reservation,
+            is_streamed=is_streamed,
+        )
+
+    def _fetched(
+        self,
+        operation: Operation[A],
+        main: Mapping[str, Any],
+        params: Mapping[str, Any],
+        around: Around,
+        *,
+        mark: str,
+    ) -> Coroutine[Any, Any, A]:
+        """Give the answer of an endpoint that never streams, to be awaited; see `_streamed`."""
+        request = self._request(operation, main, params, around, needs_model=True)
+        return self._answer(request, operation, mark)
+
+    async def _answer(self, request: _Request, operation: Operation[A], mark: str) -> A:
+        async def accept(response: Response) -> Any:
+            body = await read_body(response, request.timeouts)
+            timing = opening_of(response)
+            timing.end = response.time() - response.asked_at
+            kind: Any = operation.answer
+            if hasattr(kind, "from_text") and _is_plain_string(body):
+                answer = kind.from_text(body.decode("utf-8", "replace"))
+            else:
+                answer = decoded(Answered(body, response.headers), kind, self._sender, mark=mark)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            answer.arrival = Arrival(headers=headers, timing=timing, ending="complete")
+            return answer
+
+        answer = await self._send(request, accept)
+        request.reservation.settle(answer.cost)
+        return cast("A", answer)
+
+    def _request(
+        self,
+        operation: Operation[Any],
+        main: Mapping[str, Any],
+        params: Mapping[str, Any],
+        around: Around,
+        needs_model: bool,
+        is_streamed: bool = False,
+    ) -> _Request:
+        """Check every argument, and put the request together."""
+        self._sender.refuse_if_closed()
+        timeouts = self._sender.timeouts if around.timeouts is None else around.timeouts
+        check_type("timeouts", timeouts, Timeouts)
+        if around.budget is not None:
+            check_type("budget", around.budget, Budget)
+        model = self._model if around.model is None else around.model
+        if model is not None:
+            check_type("model", model, str)
+        if needs_model and not model:
+            raise ValueError("model must be given, here or to the client: there is no default")
+        shape = cast("type[Any]", operation.body)
+        given = checked_params({name: plain(value) for name, value in params.items()}, shape)
+        fields = {name: value for name, value in given.items() if name not in NOT_IN_BODY}
+        named = {} if model is None else {"model": model}
+        return _Request(
+            operation.path,
+            SealedBytes(encode_body({**named, **main, **fields, **given.get("extra_body", {})})),
+            {
+                **(STREAM_HEADERS if is_streamed else JSON_HEADERS),
+                "Content-Type": "application/json",
+                **chat_headers(given),
+            },
+            timeouts,
+            Reservation((self._budget, around.budget)),
+        )
+
+    async def _send(
+        self, request: _Request, accept: Callable[[Response], Coroutine[Any, Any, Any]] | Accept
+    ) -> Any:
+        reservation = request.reservation
+        if reservation:
+            await self._reserve(request)
+        with reservation:
+            return await self._sender.send(
+                "POST",
+                request.path,
+                accept,
+                headers=request.headers,
+                body=request.body,
+                timeouts=request.timeouts,
+                reservation=reservation,
+            )
+
+    async def _reserve(self, request: _Request) -> None:
+        if request.path in _UNPRICED and request.reservation.needs_price:
+            raise BudgetUnpriceableError(
+                f"no budget can hold this request: no price list has prices for {request.path}; "
+                "Budget(..., per_request=...) reserves a sum of your own instead"
+            )
+        models = partial(Models(self._sender).list, output_modalities="all")
+        await self._prices.reserve(request.reservation, request.body, models)
+
+
+def _is_plain_string(body: bytes) -> bool:
+    """Tell whether a body is a string, as JSON or as one event, and no object or page."""
+    data = body.strip().removeprefix(b"data:")
+    is_event = len(data) < len(body.strip()) and not data.lstrip().startswith((b"{", b"["))
+    return is_event or data.startswith(b'"')
+
+
+def items_of(name: str, value: object) -> list[Any]:
+    """Give a sequence in its wire form.
+
+    Raises:
+        TypeError: It is none.
+        ValueError: It is empty.
+    """
+    kind = type(value).__name__
+    if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence):
+        raise TypeError(f"{name} must be a sequence, got {kind}")
+    items = cast("Sequence[object]", value)
+    if not items:
+        raise ValueError(f"{name} must not be empty")
+    return [plain(item) for item in items]

@@ -1,0 +1,223 @@
+"""Lists of the API, whatever form their pages have.
+
+The rule of this file: a `Listing` is a question, and asks page by page as it is looped over. It
+holds no connection between two pages, and leaving the loop leaves nothing behind. How a page says
+where the next one is (an offset, a cursor, a link) is known in one function, `_next_query`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from functools import cache
+from typing import Any, Generic, TypeVar, cast
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from .._sender import Sender
+from ..errors import ProtocolError
+from ..types.pages import PageBody
+from ._call import Asked, KeyKind, Operation, decoded
+
+__all__ = ["ListOperation", "Listing", "Page"]
+
+T = TypeVar("T")
+
+
+class ListOperation(Operation[T]):
+    """An operation whose answer is a list, which may come in pages.
+
+    Args:
+        endpoint: Method and path.
+        answer: What each row is.
+        page: The struct of a whole page, where more stands on it than `PageBody` says.
+        inside: The field of the body that holds the rows.
+        query: A TypedDict of what stands in the query.
+        key: Which key the call needs.
+        is_whole: Whether all rows come at once where neither ``limit`` nor ``offset`` is given.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        answer: type[T],
+        *,
+        page: type[PageBody] | None = None,
+        inside: str = "data",
+        query: type | None = None,
+        key: KeyKind = "any",
+        is_whole: bool = False,
+    ) -> None:
+        super().__init__(endpoint, answer, inside=inside, query=query, key=key)
+        self._knows_offset = "offset" in (query.__annotations__ if query is not None else ())
+        self._is_whole = is_whole
+        self._page = page
+
+    @property
+    def body_type(self) -> type[PageBody]:
+        """What the whole body of an answer is decoded into."""
+        row: Any = self.answer
+        return self._page or _page_of(row, self.inside or "data")
+
+    def walk(
+        self, sender: Sender, *at: str, fields: Mapping[str, object] | None = None
+    ) -> Listing[T]:
+        """Check the arguments now, and give the list; nothing is sent yet.
+
+        Args:
+            sender: Who sends.
+            *at: What stands in the braces of the path, in order.
+            fields: What goes into the query.
+        """
+        sender.refuse_if_closed()
+        return Listing(self, sender, self.ask(*at, fields=fields))
+
+    async def read(self, sender: Sender, asked: Asked) -> Page[T]:
+        """Get one page."""
+        inside = self.inside or "data"
+        answer = decoded(await self.answer_to(sender, asked), self.body_type, sender, mark=inside)
+        rows = cast("list[T]", getattr(answer, inside) or [])
+        by_offset = self._knows_offset and not (
+            self._is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
+        )
+        query = _next_query(asked.query, answer, len(rows), by_offset=by_offset, at=sender.base_url)
+        following = None if query is None else Listing(self, sender, asked._replace(query=query))
+        return Page(rows, answer, following)
+
+
+class Page(Generic[T]):
+    """One page of a list.
+
+    Attributes:
+        items: What stands on it.
+        total_count: How many there are on all pages; None where the API does not say.
+        next: The list from the next page on; None where this is the last.
+        body: All that the answer says, with what stands beside the rows, such as ``meta``.
+    """
+
+    __slots__ = ("body", "items", "next")
+
+    def __init__(self, items: list[T], body: PageBody, following: Listing[T] | None) -> None:
+        self.items = items
+        self.body = body
+        self.next = following
+
+    @property
+    def total_count(self) -> int | None:
+        """How many there are on all pages; None where the API does not say."""
+        return self.body.total_count
+
+    def __repr__(self) -> str:
+        return f"Page({len(self.items)} items, total_count={self.total_count})"
+
+
+class Listing(Generic[T]):
+    """A list of the API: looped over, awaited, or taken page by page.
+
+    ``async for item in listing`` asks for the next page when it is needed, ``await listing`` gives
+    all items as a list, and ``await listing.page()`` the first page alone, whose ``.next`` is the
+    list from there on. Each loop begins anew.
+    """
+
+    __slots__ = ("_asked", "_operation", "_sender")
+
+    def __init__(self, operation: ListOperation[T], sender: Sender, asked: Asked) -> None:
+        self._operation = operation
+        self._sender = sender
+        self._asked = asked
+
+    def __aiter__(self) -> _Walk[T]:
+        return _Walk(self)
+
+    def __await__(self) -> Generator[Any, Any, list[T]]:
+        return self._all().__await__()
+
+    async def _all(self) -> list[T]:
+        return [item async for item in self]
+
+    async def page(self) -> Page[T]:
+        """Get the first page.
+
+        Raises:
+            OpenRouterError: The request failed.
+        """
+        return await self._operation.read(self._sender, self._asked)
+
+    def __repr__(self) -> str:
+        return f"<list {self._operation.endpoint}>"
+
+
+class _Walk(Generic[T]):
+    """One loop over a list."""
+
+    __slots__ = ("_items", "_left", "_next")
+
+    def __init__(self, listing: Listing[T]) -> None:
+        self._next: Listing[T] | None = listing
+        self._items: list[T] = []
+        self._left: list[T] = []
+
+    def __aiter__(self) -> _Walk[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._left:
+            if self._next is None:
+                raise StopAsyncIteration
+            page = await self._next.page()
+            if page.items == self._items:  # a server that knows no pages gives the same for ever
+                self._next = None
+                continue
+            self._items, self._next = page.items, page.next
+            self._left = page.items[::-1]
+        return self._left.pop()
+
+
+@cache
+def _page_of(row: Any, inside: str) -> type[PageBody]:
+    fields = [(inside, list[row] | None, None)]
+    made = msgspec.defstruct(f"{row.__name__}Page", fields, bases=(PageBody,), kw_only=True)
+    return cast("type[PageBody]", made)
+
+
+def _next_query(
+    query: Mapping[str, str], page: PageBody, count: int, *, by_offset: bool, at: str
+) -> dict[str, str] | None:
+    """Tell how to ask for the page after this one; None where there is none.
+
+    Args:
+        query: How this one was asked for.
+        page: What it says.
+        count: How many rows it has.
+        by_offset: Whether the endpoint knows ``offset``.
+        at: The API's address, which no link may lead away from.
+
+    Raises:
+        ProtocolError: The link leads elsewhere.
+    """
+    if page.links is not None:
+        link = page.links.next
+        return None if link is None else {**query, **_query_in(link, at)}
+    if page.has_more is False or not count:
+        return None
+    cursor = page.cursor or page.next_cursor
+    if cursor is not None:
+        return {**query, "cursor": cursor}
+    if by_offset:
+        reached = int(query.get("offset", 0)) + count
+        return (
+            None
+            if reached >= (page.total_count or reached + 1)
+            else {**query, "offset": str(reached)}
+        )
+    if page.has_more and page.last_id is not None:
+        return {**query, "after": page.last_id}
+    return None
+
+
+def _query_in(link: str, at: str) -> dict[str, str]:
+    """Give the query of a link to the next page; where it leads is known already."""
+    target, own = urlsplit(link), urlsplit(at)
+    if target.netloc and (target.scheme or own.scheme, target.netloc) != (own.scheme, own.netloc):
+        raise ProtocolError(f"the next page of the list is said to be at {target.hostname}")
+    return dict(parse_qsl(target.query, keep_blank_values=True))

@@ -1,0 +1,101 @@
+"""``POST /completions``: the older endpoint, where a model goes on with a text.
+
+The rule of this file: a user's arguments become a request, checked before anything is sent, and
+the answer gets its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeAlias, Unpack
+
+from .._config import Timeouts
+from ..budget import Budget
+from ..text_streams import CompletionStream
+from ..types.completions import CompletionParams, CompletionResponse
+from ._call import Operation
+from ._inference import Around, Inference, Transport, items_of
+
+__all__ = ["Completions"]
+
+_Prompt: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
+
+_CREATE: Final = Operation(
+    "POST /completions", CompletionResponse, inside=None, body=CompletionParams, key="normal"
+)
+
+
+class Completions(Inference):
+    """Texts that go on; reached as `OpenRouter.completions`."""
+
+    __slots__ = ()
+
+    @_CREATE
+    def stream(
+        self,
+        prompt: _Prompt,
+        *,
+        model: str | None = None,
+        timeouts: Timeouts | None = None,
+        budget: Budget | None = None,
+        **params: Unpack[CompletionParams],
+    ) -> CompletionStream:
+        """Stream the text that follows a prompt. Normal key.
+
+        Nothing is sent before the stream is iterated, entered, awaited or started.
+
+        Args:
+            prompt: A text, several, the tokens of one, or those of several.
+            model: The model; by default the client's, else the account's.
+            timeouts: Deadlines of this request, in place of the client's.
+            budget: What it may cost, beside the client's budget.
+            **params: Any keyword of `CompletionParams`; what is not given is not sent.
+
+        Returns:
+            A `CompletionStream`; this is no coroutine.
+
+        Raises:
+            TypeError: An argument has the wrong type, or a keyword is unknown.
+            ValueError: An argument has an impossible value.
+            RuntimeError: The client is closed.
+
+        >>> async def example(client: OpenRouter) -> None:
+        ...     async for chunk in client.completions.stream("Once upon a time", max_tokens=50):
+        ...         print(chunk.text, end="", flush=True)
+        """
+        said = {"prompt": _checked(prompt)}
+        around = Around(model, timeouts, budget)
+        return self._streamed(CompletionStream, _CREATE, said, params, around)
+
+    @_CREATE
+    def create(
+        self,
+        prompt: _Prompt,
+        *,
+        model: str | None = None,
+        timeouts: Timeouts | None = None,
+        budget: Budget | None = None,
+        transport: Transport = "stream",
+        **params: Unpack[CompletionParams],
+    ) -> Coroutine[Any, Any, CompletionResponse]:
+        """Get the whole text, which streams underneath. Normal key.
+
+        The arguments are those of `stream`; ``transport="json"`` asks for one piece instead,
+        which ``best_of`` needs.
+
+        Returns:
+            The answer, to be awaited. Wrong arguments raise at the call.
+
+        Raises:
+            OpenRouterError: The request failed; `partial` on it is what had come of the answer.
+
+        >>> async def example(client: OpenRouter) -> str:
+        ...     return (await client.completions.create("Roses are", max_tokens=20)).text
+        """
+        said = {"prompt": _checked(prompt)}
+        around = Around(model, timeouts, budget, transport)
+        return self._streamed(CompletionStream, _CREATE, said, params, around).collect()
+
+
+def _checked(prompt: _Prompt) -> str | list[Any]:
+    return prompt if isinstance(prompt, str) else items_of("prompt", prompt)

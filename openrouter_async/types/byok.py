@@ -1,0 +1,83 @@
+"""Provider keys of the user's own, which OpenRouter calls the providers with.
+
+What may live here: the wire struct of ``/byok``, and the keywords of its calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Required, TypeAlias, TypedDict
+
+from ._forms import Text, Uuid
+from ._request import Open
+from ._struct import WireStruct
+from .pages import PageQuery
+
+__all__ = ["NewProviderKey", "ProviderKey", "ProviderKeyChanges", "ProviderKeyQuery"]
+
+_Region: TypeAlias = Open[Literal["global", "europe", "us"]]
+
+
+class ProviderKey(WireStruct):
+    """A provider key; the key itself is never shown again.
+
+    Attributes:
+        label: The key with its middle left out.
+        is_fallback: Whether it is used only when OpenRouter's own key fails.
+        is_required: Whether a request that could use it uses no other.
+        allowed_models: The models that it serves; None is all. Users and API keys alike.
+        sort_order: Its place among the keys of the provider.
+    """
+
+    id: str = ""
+    provider: str | None = None
+    name: str | None = None
+    label: str | None = None
+    disabled: bool | None = None
+    is_fallback: bool | None = None
+    is_required: bool | None = None
+    is_byok_only: bool | None = None
+    allowed_models: list[str] | None = None
+    allowed_user_ids: list[str] | None = None
+    allowed_api_key_hashes: list[str] | None = None
+    declared_region: str | None = None
+    declared_zdr: bool | None = None
+    sort_order: int | None = None
+    workspace_id: str | None = None
+    created_at: str | None = None
+
+
+class _Settings(TypedDict, total=False):
+    name: str | None
+    disabled: bool
+    is_fallback: bool
+    is_required: bool
+    is_byok_only: bool
+    allowed_models: Sequence[str] | None
+    allowed_user_ids: Sequence[str] | None
+    allowed_api_key_hashes: Sequence[str] | None
+    declared_region: _Region | None
+    declared_zdr: bool | None
+
+
+class NewProviderKey(_Settings, total=False):
+    """Keywords of `Byok.create`."""
+
+    provider: Required[Text]
+    key: Required[Text]
+    workspace_id: Uuid
+    extra_body: Mapping[str, Any]
+
+
+class ProviderKeyChanges(_Settings, total=False):
+    """Keywords of `Byok.update`."""
+
+    key: Text
+    extra_body: Mapping[str, Any]
+
+
+class ProviderKeyQuery(PageQuery, total=False):
+    """Keywords of `Byok.list`."""
+
+    provider: Text
+    workspace_id: Uuid

@@ -1,0 +1,86 @@
+"""Files that OpenRouter keeps, or a provider for it.
+
+What may live here: the wire structs of ``/files``, and the keywords of its calls. A file comes in
+one of three shapes, told apart by `shape`; here it is one struct with what each of them has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict
+
+from msgspec import Meta, field
+
+from ._forms import Uuid
+from ._request import Open
+from ._struct import WireStruct
+from .pages import PageBody
+
+__all__ = ["DeletedFile", "FileList", "FileObject", "FilePlace", "FileQuery"]
+
+_Provider: TypeAlias = Open[Literal["openai", "anthropic"]]
+
+
+class FileObject(WireStruct):
+    """A file that is kept.
+
+    Attributes:
+        id: Its id, such as ``or_file_...``.
+        shape: Whose form the record has: ``openrouter``, ``openai`` or ``anthropic``.
+        created_at: When it was made: in ISO 8601, or in seconds since the epoch.
+        downloadable: Whether its content can be had; what was uploaded cannot.
+    """
+
+    id: str = ""
+    shape: str | None = field(default=None, name="_shape")
+    filename: str | None = None
+    mime_type: str | None = None
+    size_bytes: int | None = None
+    bytes: int | None = None
+    created_at: str | int | None = None
+    downloadable: bool | None = None
+    type: str | None = None
+    object: str | None = None
+    purpose: str | None = None
+    status: str | None = None
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes it has."""
+        return self.size_bytes if self.size_bytes is not None else self.bytes
+
+
+class FileList(PageBody):
+    """A page of files."""
+
+    data: list[FileObject] | None = None
+    shape: str | None = field(default=None, name="_shape")
+
+
+class DeletedFile(WireStruct):
+    """A file that is kept no longer."""
+
+    id: str = ""
+    shape: str | None = field(default=None, name="_shape")
+    type: str | None = None
+    object: str | None = None
+    deleted: bool = True
+
+
+class FilePlace(TypedDict, total=False):
+    """Where a file is: in a workspace, or with a provider to whom the account has a key."""
+
+    workspace_id: Uuid
+    provider: _Provider
+    extra_query: Mapping[str, Any]
+
+
+class FileQuery(FilePlace, total=False):
+    """Which files to list; ``after``, ``after_id`` and ``before_id`` are for providers."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)]
+    cursor: str
+    after: str
+    after_id: str
+    before_id: str
+    order: Open[Literal["asc", "desc"]]

@@ -1,0 +1,196 @@
+"""API keys, as management calls and a key's own record show them.
+
+What may live here: the wire structs of ``/keys`` and ``/key``, and the keywords of their calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+
+from msgspec import UNSET, Meta
+
+from ._forms import Moment, Text, Uuid
+from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._struct import SecretStruct, WireStruct
+
+__all__ = [
+    "CreatedKey",
+    "CurrentKey",
+    "External",
+    "FreeRequests",
+    "Key",
+    "KeyBudget",
+    "KeyChanges",
+    "KeyQuery",
+    "KeyRateLimit",
+    "KeyUsage",
+    "NewKey",
+]
+
+_Reset: TypeAlias = Open[Literal["daily", "weekly", "monthly"]] | None
+_Limit: TypeAlias = Annotated[float, Meta(ge=0)] | None
+
+
+class KeyUsage(WireStruct):
+    """What a key may spend and has spent, in USD; ``byok_`` is what own provider keys paid for.
+
+    Attributes:
+        label: The key with its middle left out.
+        limit: The most that it may spend; None is without limit.
+        limit_remaining: What is left of that.
+        limit_reset: When the limit begins anew: ``daily``, ``weekly``, ``monthly``, or never.
+        include_byok_in_limit: Whether what own provider keys paid for counts towards it.
+        expires_at: When the key ends, in ISO 8601.
+    """
+
+    label: str | None = None
+    limit: float | None = None
+    limit_remaining: float | None = None
+    limit_reset: str | None = None
+    include_byok_in_limit: bool | None = None
+    usage: float | None = None
+    usage_daily: float | None = None
+    usage_weekly: float | None = None
+    usage_monthly: float | None = None
+    byok_usage: float | None = None
+    byok_usage_daily: float | None = None
+    byok_usage_weekly: float | None = None
+    byok_usage_monthly: float | None = None
+    creator_user_id: str | None = None
+    expires_at: str | None = None
+
+
+class Key(KeyUsage):
+    """An API key of the account.
+
+    Attributes:
+        hash: What it is named by; the SHA-256 of the key itself.
+        name: What a person calls it.
+        disabled: Whether it is switched off.
+        workspace_id: The workspace that it belongs to.
+        external_user: The external user that it was made for.
+    """
+
+    hash: str = ""
+    name: str | None = None
+    disabled: bool | None = None
+    workspace_id: str | None = None
+    external_user: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    last_used_at: str | None = None
+
+
+class CreatedKey(SecretStruct):
+    """A key that was just made: the only answer that shows the key itself.
+
+    Attributes:
+        key: The key, which cannot be had again.
+        data: What is known of it.
+    """
+
+    key: str | None = None
+    data: Key | None = None
+
+
+class KeyRateLimit(WireStruct):
+    """What older clients read; the API says that it means nothing any more."""
+
+    requests: int | None = None
+    interval: str | None = None
+    note: str | None = None
+
+
+class KeyBudget(WireStruct):
+    """A budget that a key is under, in USD; `scope` tells whose it is."""
+
+    budget_id: str | None = None
+    guardrail_id: str | None = None
+    scope: str | None = None
+    limit_usd: float | None = None
+    spend_usd: float | None = None
+    remaining_usd: float | None = None
+    include_byok: bool | None = None
+    reset_interval: str | None = None
+    resets_at: str | None = None
+
+
+class FreeRequests(WireStruct):
+    """How many requests to free models a day allows."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    used: int | None = None
+
+
+class CurrentKey(KeyUsage):
+    """The key that a client uses.
+
+    Attributes:
+        is_free_tier: Whether its account never bought credits.
+        is_management_key: Whether it is for management calls, and not for models.
+        allowed_data_regions: Where its requests may be processed.
+        budgets: The budgets that it is under.
+        effective_budget: The one of them that is used up first.
+        free_model_daily_requests: What is left of today's requests to free models.
+    """
+
+    is_free_tier: bool | None = None
+    is_management_key: bool | None = None
+    is_provisioning_key: bool | None = None
+    rate_limit: KeyRateLimit | None = None
+    workspace_id: str | None = None
+    organization_id: str | None = None
+    allowed_data_regions: list[str] | None = None
+    budgets: list[KeyBudget] | None = None
+    effective_budget: KeyBudget | None = None
+    free_model_daily_requests: FreeRequests | None = None
+
+
+class KeyQuery(TypedDict, total=False):
+    """Which keys to list: of the default workspace unless ``workspace_id`` names one."""
+
+    include_disabled: bool
+    include_expired: bool
+    workspace_id: Uuid
+    offset: int
+    extra_query: Mapping[str, Any]
+
+
+class External(RequestStruct):
+    """Whose key it is, of the users of an app that gives keys to them.
+
+    Attributes:
+        user: The user, as the app calls it.
+        api_key: The key that the app has for it already.
+    """
+
+    user: Text
+    api_key: Maybe[str | None] = UNSET
+
+
+class NewKey(TypedDict, total=False):
+    """What a new key is like; ``limit`` is in USD, ``expires_at`` must be in UTC."""
+
+    name: Required[Text]
+    limit: _Limit
+    limit_reset: _Reset
+    include_byok_in_limit: bool
+    expires_at: Moment | None
+    workspace_id: Uuid
+    creator_user_id: Text | None
+    external: OrMapping[External]
+    extra_body: Mapping[str, Any]
+
+
+class KeyChanges(TypedDict, total=False):
+    """What to change of a key; what is not given stays, None takes a limit away."""
+
+    name: str
+    disabled: bool
+    limit: _Limit
+    limit_reset: _Reset
+    include_byok_in_limit: bool
+    workspace_id: Uuid
+    extra_body: Mapping[str, Any]

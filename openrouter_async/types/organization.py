@@ -1,0 +1,37 @@
+"""The organization: who belongs to it, and its settings.
+
+What may live here: the wire structs of ``/organization``, and the keywords of its calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Required, TypedDict
+
+from ._struct import WireStruct
+
+__all__ = ["Member", "OrganizationChanges", "OrganizationSettings"]
+
+
+class Member(WireStruct):
+    """Somebody of the organization; `role` is ``org:admin`` or ``org:member``."""
+
+    id: str = ""
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    role: str | None = None
+
+
+class OrganizationSettings(WireStruct):
+    """The organization's settings."""
+
+    id: str = ""
+    is_filtered_model_catalog_enabled: bool | None = None
+
+
+class OrganizationChanges(TypedDict, total=False):
+    """Keywords of `Organization.update`."""
+
+    is_filtered_model_catalog_enabled: Required[bool]
+    extra_body: Mapping[str, Any]

@@ -1,0 +1,146 @@
+"""Endpoints of the account's own, which no other account can use.
+
+What may live here: the structs of ``/private-endpoints``, and the keywords of its calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal, Required, TypeAlias, TypedDict
+
+from msgspec import UNSET
+
+from ._forms import Amount, Text, Uuid
+from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._struct import WireStruct
+
+__all__ = [
+    "Activation",
+    "EndpointCheck",
+    "EndpointValidation",
+    "NewPrivateEndpoint",
+    "NewPrivatePricing",
+    "PrivateEndpoint",
+    "PrivateEndpointChanges",
+    "PrivateEndpointQuery",
+    "PrivatePricing",
+    "PrivatePricingChange",
+    "ValidatedIn",
+]
+
+_Region: TypeAlias = Open[Literal["global", "europe", "us"]]
+
+
+class PrivatePricing(WireStruct):
+    """Prices of an endpoint, in USD a token."""
+
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+    cache_read: Decimal | None = None
+    cache_write: Decimal | None = None
+
+
+class PrivateEndpoint(WireStruct):
+    """An endpoint of the account's own; lists and state changes say less than `get`.
+
+    Attributes:
+        status: ``draft``, ``active`` or ``disabled``.
+        model_permaslug: The model that it serves, by the name that never changes.
+        upstream_model_id: What the provider calls the model.
+        base_url: Where the provider is reached.
+        declared_region: Where it says that it runs: ``global``, ``europe`` or ``us``.
+        declared_zdr: Whether it says that it keeps nothing.
+    """
+
+    id: str = ""
+    status: str | None = None
+    model_name: str | None = None
+    model_permaslug: str | None = None
+    model_slug: str | None = None
+    provider_name: str | None = None
+    provider_slug: str | None = None
+    upstream_model_id: str | None = None
+    base_url: str | None = None
+    declared_region: str | None = None
+    declared_zdr: bool | None = None
+    pricing: PrivatePricing | None = None
+    created_at: str | None = None
+
+
+class EndpointCheck(WireStruct):
+    """One thing that was tried of an endpoint, and what came of it."""
+
+    name: str = ""
+    passed: bool | None = None
+    reason: str | None = None
+    actual_model: str | None = None
+    upstream_status: int | None = None
+    upstream_message: str | None = None
+
+
+class EndpointValidation(WireStruct):
+    """Whether an endpoint does what it should, check by check."""
+
+    passed: bool | None = None
+    checks: list[EndpointCheck] | None = None
+
+
+class NewPrivatePricing(RequestStruct, kw_only=True):
+    """Prices to set, in USD a token."""
+
+    prompt: Amount
+    completion: Amount
+    cache_read: Maybe[Amount] = UNSET
+    cache_write: Maybe[Amount] = UNSET
+
+
+class Activation(RequestStruct, kw_only=True):
+    """Have an endpoint active from the start, in a workspace."""
+
+    workspace_id: Uuid
+
+
+class NewPrivateEndpoint(TypedDict, total=False):
+    """Keywords of `PrivateEndpoints.create`."""
+
+    model_permaslug: Required[Text]
+    provider_slug: Required[Text]
+    upstream_model_id: Required[Text]
+    base_url: Text
+    pricing: OrMapping[NewPrivatePricing]
+    declared_region: _Region | None
+    declared_zdr: bool | None
+    activate: OrMapping[Activation]
+    extra_body: Mapping[str, Any]
+
+
+class PrivateEndpointChanges(TypedDict, total=False):
+    """Keywords of `PrivateEndpoints.update`."""
+
+    upstream_model_id: Required[Text]
+    base_url: Text
+    declared_region: _Region | None
+    declared_zdr: bool | None
+    extra_body: Mapping[str, Any]
+
+
+class PrivatePricingChange(TypedDict, total=False):
+    """Keywords of `PrivateEndpoints.set_pricing`."""
+
+    pricing: Required[OrMapping[NewPrivatePricing]]
+    extra_body: Mapping[str, Any]
+
+
+class ValidatedIn(TypedDict, total=False):
+    """Keywords of `PrivateEndpoints.validate`."""
+
+    workspace_id: Required[Uuid]
+    extra_body: Mapping[str, Any]
+
+
+class PrivateEndpointQuery(TypedDict, total=False):
+    """Keywords of `PrivateEndpoints.delete`."""
+
+    draft_only: bool
+    extra_query: Mapping[str, Any]

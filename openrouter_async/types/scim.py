@@ -1,0 +1,97 @@
+"""Groups of an organization's directory, which SCIM brings, and the workspaces they lead into.
+
+What may live here: the wire structs of ``/scim``, and the keywords of its calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Required, TypeAlias, TypedDict
+
+from ._forms import Text, Uuid
+from ._request import Open
+from ._struct import WireStruct
+from .pages import PageQuery
+
+__all__ = [
+    "GroupMapping",
+    "GroupMappingChanges",
+    "GroupMappingDeletion",
+    "GroupQuery",
+    "NewGroupMapping",
+    "ScimGroup",
+    "SyncJob",
+]
+
+_Role: TypeAlias = Open[Literal["admin", "member"]]
+
+
+class ScimGroup(WireStruct):
+    """A group of the directory."""
+
+    id: str = ""
+    display_name: str | None = None
+    external_id: str | None = None
+    organization_id: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class GroupMapping(WireStruct):
+    """Makes everybody of a group an admin or a member of a workspace."""
+
+    id: str = ""
+    scim_group_id: str | None = None
+    workspace_id: str | None = None
+    role: str | None = None
+    organization_id: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class SyncJob(WireStruct):
+    """One comparison with the directory: queued, running, succeeded or failed."""
+
+    id: str = ""
+    status: str | None = None
+    synced_groups: int | None = None
+    deleted_groups: int | None = None
+    error_message: str | None = None
+    created_at: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.status in ("succeeded", "failed")
+
+
+class NewGroupMapping(TypedDict, total=False):
+    """Keywords of `Scim.create`; all three are needed."""
+
+    scim_group_id: Required[Text]
+    workspace_id: Required[Uuid]
+    role: Required[_Role]
+    extra_body: Mapping[str, Any]
+
+
+class GroupMappingChanges(TypedDict, total=False):
+    """Keywords of `Scim.update`."""
+
+    role: Required[_Role]
+    extra_body: Mapping[str, Any]
+
+
+class GroupMappingDeletion(TypedDict, total=False):
+    """Keywords of `Scim.delete`."""
+
+    keep_members: Required[bool]
+    extra_query: Mapping[str, Any]
+
+
+class GroupQuery(PageQuery, total=False):
+    """Keywords of `Scim.groups`."""
+
+    display_name: Text
+    external_id: Text

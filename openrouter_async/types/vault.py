@@ -1,0 +1,65 @@
+"""Secrets that OpenRouter keeps for agents, which it calls interns.
+
+What may live here: the wire structs of ``/vault``, and the keywords of its calls. No answer shows
+a secret itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Required, TypedDict
+
+from msgspec import Meta
+
+from ._forms import Text
+from ._struct import WireStruct
+
+__all__ = [
+    "CopiedSecrets",
+    "EffectiveSecret",
+    "InternConnection",
+    "SecretValue",
+    "VaultSecret",
+]
+
+
+class VaultSecret(WireStruct):
+    """What is known of a secret.
+
+    Attributes:
+        name: What it is called.
+        hosts: The hosts that it is sent to, and to no other.
+        fingerprint: What tells two values apart without showing either.
+    """
+
+    name: str = ""
+    hosts: list[str] | None = None
+    fingerprint: str | None = None
+    created_at: str | None = None
+
+
+class EffectiveSecret(VaultSecret):
+    """A secret that an intern has; `scope` tells whose it is: intern, attached or workspace."""
+
+    scope: str | None = None
+
+
+class InternConnection(WireStruct):
+    """A connection of an intern to a service."""
+
+    key: str = ""
+
+
+class SecretValue(TypedDict, total=False):
+    """Keywords of `Vault.store` and `Vault.store_for`; ``value`` and ``hosts`` are needed."""
+
+    value: Required[Text]
+    hosts: Required[Annotated[Sequence[str], Meta(min_length=1)]]
+    extra_body: Mapping[str, Any]
+
+
+class CopiedSecrets(TypedDict, total=False):
+    """Keywords of `Vault.copy_to`; ``names`` is needed."""
+
+    names: Required[Annotated[Sequence[str], Meta(min_length=1)]]
+    extra_body: Mapping[str, Any]

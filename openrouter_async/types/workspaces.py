@@ -1,0 +1,163 @@
+"""Workspaces: parts of an account with members, settings and budgets of their own.
+
+What may live here: the wire structs of ``/workspaces``, and the keywords of its calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+
+from msgspec import Meta
+
+from ._forms import Text
+from ._request import Open
+from ._struct import WireStruct
+
+__all__ = [
+    "AddedMembers",
+    "BudgetInterval",
+    "NewWorkspace",
+    "RemovedMembers",
+    "Workspace",
+    "WorkspaceBudget",
+    "WorkspaceBudgetAnswer",
+    "WorkspaceBudgetLimit",
+    "WorkspaceBudgets",
+    "WorkspaceChanges",
+    "WorkspaceDeletion",
+    "WorkspaceMember",
+    "WorkspacePeople",
+]
+
+BudgetInterval: TypeAlias = Open[Literal["daily", "weekly", "monthly", "lifetime"]]
+"""How often a budget begins anew."""
+
+
+class Workspace(WireStruct):
+    """A workspace.
+
+    Attributes:
+        default_guardrail_id: The guardrail that everybody in it is under.
+        io_logging_sampling_rate: Which part of prompts and answers is logged, from 0 to 1.
+        disabled_server_tools: Tools of OpenRouter's that nobody in it can use.
+        include_byok_in_budgets: Whether what own provider keys paid for counts.
+    """
+
+    id: str = ""
+    name: str | None = None
+    slug: str | None = None
+    description: str | None = None
+    default_guardrail_id: str | None = None
+    default_text_model: str | None = None
+    default_image_model: str | None = None
+    default_provider_sort: str | None = None
+    disabled_server_tools: list[str] | None = None
+    include_byok_in_budgets: bool | None = None
+    io_logging_api_key_ids: list[int] | None = None
+    io_logging_sampling_rate: float | None = None
+    is_data_discount_logging_enabled: bool | None = None
+    is_observability_broadcast_enabled: bool | None = None
+    is_observability_io_logging_enabled: bool | None = None
+    created_by: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class WorkspaceBudget(WireStruct):
+    """What a workspace may spend in an interval, in USD."""
+
+    id: str = ""
+    workspace_id: str | None = None
+    limit_usd: float | None = None
+    reset_interval: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class WorkspaceBudgetAnswer(WireStruct):
+    """One budget, and whether what own provider keys paid for counts towards all of them."""
+
+    data: WorkspaceBudget | None = None
+    include_byok_in_budgets: bool | None = None
+
+
+class WorkspaceBudgets(WireStruct):
+    """All budgets, and whether what own provider keys paid for counts towards them."""
+
+    data: list[WorkspaceBudget] | None = None
+    include_byok_in_budgets: bool | None = None
+
+
+class WorkspaceMember(WireStruct):
+    """Somebody in a workspace, as ``admin`` or ``member``."""
+
+    id: str = ""
+    user_id: str | None = None
+    workspace_id: str | None = None
+    role: str | None = None
+    created_at: str | None = None
+
+
+class AddedMembers(WireStruct):
+    """Who is in a workspace now, and how many of them are new."""
+
+    added_count: int = 0
+    data: list[WorkspaceMember] | None = None
+
+
+class RemovedMembers(WireStruct):
+    """How many have left a workspace."""
+
+    removed_count: int = 0
+
+
+class _Settings(TypedDict, total=False):
+    description: str | None
+    default_text_model: str | None
+    default_image_model: str | None
+    default_provider_sort: str | None
+    disabled_server_tools: Sequence[str] | None
+    io_logging_api_key_ids: Sequence[int] | None
+    io_logging_sampling_rate: Annotated[float, Meta(ge=0, le=1)]
+    is_data_discount_logging_enabled: bool
+    is_observability_broadcast_enabled: bool
+    is_observability_io_logging_enabled: bool
+
+
+class NewWorkspace(_Settings, total=False):
+    """Keywords of `Workspaces.create`."""
+
+    name: Required[Text]
+    slug: Required[Text]
+    extra_body: Mapping[str, Any]
+
+
+class WorkspaceChanges(_Settings, total=False):
+    """Keywords of `Workspaces.update`."""
+
+    name: Text
+    slug: Text
+    extra_body: Mapping[str, Any]
+
+
+class WorkspaceDeletion(TypedDict, total=False):
+    """Keywords of `Workspaces.delete`."""
+
+    confirm_default_workspace_deletion: bool
+    extra_query: Mapping[str, Any]
+
+
+class WorkspaceBudgetLimit(TypedDict, total=False):
+    """Keywords of `Workspaces.set_budget`."""
+
+    limit_usd: Required[Annotated[float, Meta(gt=0)]]
+    include_byok_in_budgets: bool
+    extra_body: Mapping[str, Any]
+
+
+class WorkspacePeople(TypedDict, total=False):
+    """Keywords of `Workspaces.add_members` and `remove_members`."""
+
+    user_ids: Required[Annotated[Sequence[str], Meta(min_length=1)]]
+    extra_body: Mapping[str, Any]
