@@ -24,12 +24,11 @@ import pytest
 from openrouter_async import BatchError, Limits, OpenRouter, RetryPolicy
 from openrouter_async.batch import Job
 from openrouter_async.errors import AuthenticationError
-from openrouter_async.testing import Emulator, Pause, chat, http_error
-
-if not os.environ.get("OPENROUTER_ASYNC_INTEGRATION"):
-    pytest.importorskip("ray", reason="Ray is not installed")
-
 from openrouter_async.integrations.ray import ChatStep, Cluster, Desk, RayJob, map_chats
+from openrouter_async.testing import Emulator, Pause, chat, http_error
+from tests.integration.tools import need
+
+need("ray.data", "psutil")
 
 # They know too few types for a strict checker.
 psutil: Any = importlib.import_module("psutil")
