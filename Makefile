@@ -13,7 +13,7 @@ PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check
 
 # Type checkers want names that exist; a folder joins as soon as it is there.
-CODE := $(wildcard openrouter_async tests examples benchmarks)
+CODE := $(wildcard openrouter_async pytest_openrouter_async.py tests examples benchmarks)
 
 PYTEST_ARGS ?=
 
@@ -37,7 +37,7 @@ COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --g
 .DELETE_ON_ERROR:
 # Two targets at once would set up the same .venv twice.
 .NOTPARALLEL:
-.PHONY: help demo test integration lint types coverage format build bench lock clean
+.PHONY: help demo test integration lint types coverage format build docs bench lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ build: $(DEV)  ## Build the wheel and the source archive into dist/
 	rm -rf dist
 	$(PY) -m build --no-isolation --outdir dist .
 
+docs: $(INTEGRATION)  ## Build the documentation into site/, without the network; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
 bench: $(DEV)  ## Run the benchmarks
 	$(PY) -m benchmarks
 
@@ -81,7 +84,7 @@ lock: $(DEV)  ## Renew the lock files with the newest versions that fit (UPGRADE
 		--output-file requirements-integration.lock
 
 clean:  ## Remove everything that these targets made
-	rm -rf $(VENV) dist build htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) dist build site benchmarks/.cache htmlcov .coverage .coverage.* \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

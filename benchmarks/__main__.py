@@ -1,66 +1,98 @@
-"""Reads the same streams with this client, by hand, and with its peers, in one interleaved run.
+"""The client side by side with what would be picked instead, against one server, in one run.
 
-    python -m benchmarks [--peers NAME ...] [--scene NAME ...] [--runs N] [--quick] [--upgrade]
+    python -m benchmarks [--quick] [--scene NAME ...] [--peers NAME ...] [--runs N]
     python -m benchmarks --check
-    python -m benchmarks --record [--runs N]
 
-Told is the CPU time of the client's process a chunk, the wall time and the peak memory; printed as
-tables, and written to `benchmarks/results` as JSON and as a chart. The peers are installed into
-environments of their own on the first run. *The floor* is the loop that a good engineer writes by
-hand: bare aiohttp, split at blank lines, a msgspec decode into the same structs, and nothing else:
-no endings, no errors, no deadlines, no accumulation.
-
-Machines are shared and noisy, so only the ratios say something; `--check` fails where one of those
-to the floor got worse than 1.5 times what `--record` has written down.
+The other clients are installed in their newest versions, each in an environment of its own under
+`benchmarks/.cache`. *The floor* is the loop that a good engineer writes by hand: bare aiohttp,
+split at blank lines, a msgspec decode into the same structs, and nothing else: no endings, no
+errors, no deadlines, no accumulation. Figures are the CPU time of the client's process. Machines
+are shared and noisy, so only the ratios within a run say something.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from ._check import check, record
-from ._compare import SCENES, compare
-from ._peers import PEERS
+from . import _report
+from ._check import check
+from ._clients import CLIENTS
+from ._peers import CACHE, REQUIREMENTS, InstallError, python_of
+from ._running import SCENES, Run, stderr_line
+from ._server import serving
 
-QUICK = ("packed", "burst", "short", "import")
+OWN = [name for name in CLIENTS if name not in REQUIREMENTS]
 
 
 def main() -> int:
-    """Do what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Run what is asked for."""
+    given = arguments()
+    if given.check or given.record:
+        return 0 if check(record=given.record) else 1
+    clients = [*OWN, *installed(given.peers)]
+    rounds = given.runs or (2 if given.quick else 5)
+    run = Run(given.scene or list(SCENES), clients, rounds, given.quick)
+    with serving() as url:
+        run.go(url, given.crowd, stderr_line)
+    stderr_line("")
+    about = _report.machine()
+    data = _report.written(run, about, clients)
+    print(f"{', '.join(about.values())}; medians of {rounds} interleaved rounds")
+    for client in ("typed", *(c for c in clients if c in REQUIREMENTS)):
+        print(f"{client}: {', '.join(f'{n} {v}' for n, v in data['versions'][client].items())}")
+    print(_report.table(run))
+    print(_report.reached(run.figures))
+    _report.save(data, given.output / "benchmark.json")
+    (given.output / "benchmark.md").write_text(_report.markdown(run))
+    written = "benchmark.json and benchmark.md"
+    if any(scene in run.figures for scene in ("packed", "trickle", "short")):
+        try:
+            _report.chart(given.output / "benchmark.json", given.output / "benchmark.png")
+            written = "benchmark.json, benchmark.md and benchmark.png"
+        except InstallError as error:
+            print(f"no chart: {error}", file=sys.stderr)
+    print(f"\n{written} are in {given.output}")
+    return 0
+
+
+def installed(peers: list[str] | None) -> list[str]:
+    """Give the other clients that could be installed."""
+    found: list[str] = []
+    for peer in REQUIREMENTS if peers is None else peers:
+        if peer == "none":
+            continue
+        try:
+            python_of(peer)
+        except InstallError as error:
+            print(f"without {peer}: {error}", file=sys.stderr)
+            continue
+        found.append(peer)
+    return found
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--scene", nargs="+", choices=SCENES, help="these scenes alone")
     parser.add_argument(
-        "--peers", nargs="*", choices=PEERS, metavar="NAME", help=f"of {', '.join(PEERS)}; or none"
+        "--peers", nargs="+", choices=[*REQUIREMENTS, "none"], help="these other clients alone"
     )
+    parser.add_argument("--runs", type=int, help="counted rounds (default 5)")
+    parser.add_argument("--quick", action="store_true", help="two short rounds, for a first look")
+    parser.add_argument("--crowd", type=int, default=10_000, help="streams of the large crowd")
+    parser.add_argument("--output", type=Path, default=CACHE, help="folder of what is written")
     parser.add_argument(
-        "--scene", nargs="+", choices=SCENES, metavar="NAME", help=f"of {', '.join(SCENES)}"
+        "--check", action="store_true", help="fail where a ratio to the floor has got worse"
     )
-    parser.add_argument("--runs", type=int, help="runs of each (default 5; with --quick 2)")
-    parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}, two runs")
-    parser.add_argument("--upgrade", action="store_true", help="install the peers anew, the newest")
-    parser.add_argument("--check", action="store_true", help="fail where a ratio got much worse")
-    parser.add_argument("--record", action="store_true", help="write down the ratios of now")
-    given = parser.parse_args()
-    runs: int = given.runs or (2 if given.quick else 5)
-    if runs < 1:
-        parser.error("--runs: at least one")
-    if given.check:
-        return check()
-    if given.record:
-        record(runs)
-        return 0
-    return compare(
-        list(PEERS) if given.peers is None else given.peers,
-        given.scene or (QUICK if given.quick else SCENES),
-        runs,
-        upgrade=given.upgrade,
-    )
+    parser.add_argument("--record", action="store_true", help="write down the ratios of today")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except KeyboardInterrupt:  # what was begun has been put away
+    except KeyboardInterrupt:
         sys.exit(130)

@@ -1,144 +1,129 @@
-"""What others read the same streams with: each peer's packages, kept in an environment of its own.
+"""The other clients, each in an environment of its own, in their newest versions.
 
-What may live here: which peers there are, how their environments are made, and nothing of what is
-measured. The environments are made anew with `--upgrade`, and otherwise kept in `.peers`, which git
-does not see; one that was not finished is removed.
+The rule of this file: what is installed is kept in one folder that git ignores, and installed anew
+when it is a week old or when what is asked for has changed. Their pins conflict, so they are never
+together.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+import venv
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-CACHE = HERE / ".peers"
-_STAMP = "made.json"
+CACHE = Path(__file__).resolve().parent / ".cache"
+WEEK = 7 * 24 * 3600
 
-
-class NotMadeError(Exception):
-    """An environment could not be made; says of which packages, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """Packages that are installed together, and apart from all others."""
-
-    name: str
-    packages: tuple[str, ...]
-    shown: str  # the distribution whose version is told
-
-    @property
-    def python(self) -> Path:
-        """Its interpreter."""
-        folder, file = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
-        return CACHE / self.name / folder / file
-
-    def versions(self) -> dict[str, str]:
-        """What is installed in it, name by name."""
-        found: dict[str, str] = json.loads((CACHE / self.name / _STAMP).read_text("utf-8"))
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """One way to read a stream that is not ours.
-
-    Attributes:
-        label: How tables and charts name it.
-        script: Its file in `peers/`, without `.py`.
-        environment: Where its packages are.
-        cold: What a program does before its first request: import, and make a client.
-        dialect: The wire form that it reads.
-    """
-
-    label: str
-    script: str
-    environment: Environment
-    cold: str
-    dialect: str = "chat"
-
-
-_OPENAI = Environment("openai", ("openai[aiohttp]>=3",), "openai")
-PEERS = {
-    "openai": Peer(
-        "openai, httpx", "openai_httpx", _OPENAI, "import openai; openai.AsyncOpenAI(api_key='k')"
-    ),
-    "openai-aiohttp": Peer(
-        "openai, aiohttp",
-        "openai_aiohttp",
-        _OPENAI,
-        "import openai; openai.AsyncOpenAI(api_key='k', http_client=openai.DefaultAioHttpClient())",
-    ),
-    "openrouter": Peer(
-        "openrouter (official)",
-        "openrouter_official",
-        Environment("openrouter", ("openrouter",), "openrouter"),
-        "import openrouter; openrouter.OpenRouter(api_key='k')",
-    ),
-    "litellm": Peer(
-        "litellm",
-        "litellm_completion",
-        Environment("litellm", ("litellm",), "litellm"),
-        "import os; os.environ['LITELLM_LOCAL_MODEL_COST_MAP'] = 'True'; import litellm",
-    ),
-    "pydantic-ai": Peer(
-        "pydantic-ai",
-        "pydantic_ai_direct",
-        Environment("pydantic-ai", ("pydantic-ai-slim[openai]",), "pydantic-ai-slim"),
-        "import pydantic_ai.direct; from pydantic_ai.models.openai import OpenAIChatModel; "
-        "from pydantic_ai.providers.openai import OpenAIProvider; "
-        "OpenAIChatModel('m', provider=OpenAIProvider(api_key='k'))",
-    ),
-    "anthropic": Peer(
-        "anthropic",
-        "anthropic_messages",
-        Environment("anthropic", ("anthropic",), "anthropic"),
-        "import anthropic; anthropic.AsyncAnthropic(api_key='k')",
-        "messages",
-    ),
+# What each client's environment has; those that are not named live in this one.
+REQUIREMENTS = {
+    "openai (httpx)": ("openai", "openai[aiohttp]"),
+    "openai (aiohttp)": ("openai", "openai[aiohttp]"),
+    "openrouter": ("openrouter", "openrouter"),
+    "litellm": ("litellm", "litellm"),
+    "pydantic-ai": ("pydantic-ai-slim", "pydantic-ai-slim[openrouter]"),
+    "anthropic": ("anthropic", "anthropic"),
 }
-CHARTS = Environment("charts", ("matplotlib",), "matplotlib")
+CHART = ("matplotlib", "matplotlib")
 
 
-def make(environment: Environment, *, upgrade: bool = False) -> None:
-    """Make an environment that is not there yet, and say so.
+class InstallError(RuntimeError):
+    """An environment could not be made."""
 
-    Args:
-        environment: Which.
-        upgrade: Make it anew, with the newest versions, also where it is there.
+
+def python_of(client: str) -> str:
+    """Give the interpreter that has a client."""
+    if client not in REQUIREMENTS:
+        return sys.executable
+    return str(environment(*REQUIREMENTS[client]))
+
+
+def environment(name: str, requirement: str) -> Path:
+    """Make the environment of a package, or find it; give its interpreter.
 
     Raises:
-        NotMadeError: It could not be made.
+        InstallError: It could not be installed.
     """
-    folder = CACHE / environment.name
-    if (folder / _STAMP).exists() and not upgrade:
-        return
+    folder = CACHE / name
+    python = folder / "bin" / "python"
+    stamp = folder / "stamp.json"
+    made = {"requirement": requirement, "python": sys.version}
+    if stamp.exists():
+        known = json.loads(stamp.read_text())
+        if known.pop("at") > time.time() - WEEK and known == made:
+            return python
+    print(f"making the environment of {requirement} ...", file=sys.stderr)
     shutil.rmtree(folder, ignore_errors=True)
-    print(f"an environment with {', '.join(environment.packages)} ... ", end="", flush=True)
-    began = time.monotonic()
-    whole = False
-    try:
-        _run([sys.executable, "-m", "venv", str(folder)])
-        pip = [str(environment.python), "-m", "pip", "--disable-pip-version-check"]
-        _run([*pip, "install", "--quiet", *environment.packages])
-        listed = json.loads(_run([*pip, "list", "--format", "json"]))
-        versions = {one["name"]: one["version"] for one in listed}
-        (folder / _STAMP).write_text(json.dumps(versions), "utf-8")
-        whole = True
-    finally:  # also where the terminal interrupts it
-        if not whole:
-            shutil.rmtree(folder, ignore_errors=True)
-    print(f"{versions.get(environment.shown)} in {time.monotonic() - began:.0f} s", flush=True)
-
-
-def _run(command: list[str]) -> str:
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    venv.create(folder, with_pip=True, symlinks=True)
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False)
     if done.returncode:
-        told = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
-        raise NotMadeError("\n".join(told))
-    return done.stdout
+        shutil.rmtree(folder, ignore_errors=True)
+        raise InstallError(f"{requirement} could not be installed: {done.stderr.strip()[-300:]}")
+    stamp.write_text(json.dumps(made | {"at": time.time()}))
+    return python
+
+
+def versions(client: str) -> dict[str, str]:
+    """Give the versions of what a client is made of."""
+    names = ["aiohttp", "httpx", "httpx2", "msgspec", "pydantic", "uvloop"]
+    own = REQUIREMENTS[client][0] if client in REQUIREMENTS else "openrouter-async"
+    code = (
+        "import importlib.metadata as m, json, sys\n"
+        "found = {}\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: found[name] = m.version(name)\n"
+        "    except m.PackageNotFoundError: pass\n"
+        "print(json.dumps(found))"
+    )
+    done = subprocess.run(
+        [python_of(client), "-c", code, own, *names], capture_output=True, text=True, check=True
+    )
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+IMPORTS = {
+    "floor": "import aiohttp, msgspec",
+    "typed": "import openrouter_async; openrouter_async.OpenRouter('k')",
+    "openai (httpx)": "import openai; openai.AsyncOpenAI(api_key='k')",
+    "openai (aiohttp)": (
+        "import openai; openai.AsyncOpenAI(api_key='k', http_client=openai.DefaultAioHttpClient())"
+    ),
+    "openrouter": "import openrouter; openrouter.OpenRouter(api_key='k').chat",
+    "litellm": "import litellm; litellm.acompletion",
+    "pydantic-ai": (
+        "from pydantic_ai import Agent\n"
+        "from pydantic_ai.models.openrouter import OpenRouterModel\n"
+        "from pydantic_ai.providers.openrouter import OpenRouterProvider\n"
+        "Agent(OpenRouterModel('m', provider=OpenRouterProvider(api_key='k')))"
+    ),
+    "anthropic": "import anthropic; anthropic.AsyncAnthropic(api_key='k')",
+}
+NO_NETWORK_YET = "; import sys; assert 'aiohttp' not in sys.modules"
+
+
+def importing(client: str | None) -> dict[str, float]:
+    """Measure a process that imports a client and makes its first; None for a bare one."""
+    code = "pass" if client is None else IMPORTS[client]
+    if client == "typed":
+        code += NO_NETWORK_YET
+    python = sys.executable if client is None else python_of(client)
+    environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    began = time.perf_counter()
+    with subprocess.Popen([python, "-c", code], env=environ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"importing {client} failed")
+    return {
+        "count": 1,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "wall": time.perf_counter() - began,
+        "memory": usage.ru_maxrss / 1024,
+    }

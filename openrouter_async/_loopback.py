@@ -65,18 +65,22 @@ class Loopback:
         """Where a browser is to be sent."""
         return f"http://{_HOST}:{self._port}{_PATH}"
 
-    async def receive(self, read: Callable[[str], str]) -> str:
-        """Wait for the redirect.
+    def expect(self, read: Callable[[str], str]) -> None:
+        """Say what to take, before a browser can bring it.
 
         Args:
             read: Gives what a query holds. An `AuthenticationError` is told to the browser, and
                 the wait goes on: any page on this machine can send a request here.
+        """
+        self._read = read
+
+    async def receive(self) -> str:
+        """Wait for the redirect.
 
         Raises:
-            OpenRouterError: Any other one that `read` raised.
+            OpenRouterError: What the reading raised, but for an `AuthenticationError`.
         """
         assert self._received is not None
-        self._read = read
         return await self._received
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

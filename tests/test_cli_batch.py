@@ -12,9 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
+from openrouter_async.batch import JobProgress
 from openrouter_async.cli import main
+from openrouter_async.cli._batch_display import new_display
+from openrouter_async.cli._words import span
 from openrouter_async.testing import Emulator, chat, http_error
 from tests.limited_server import LimitedServer
 
@@ -283,6 +287,69 @@ async def test_a_hidden_limit_is_found_by_the_command(tmp_path: Path) -> None:
     assert max(line.get("refusals", 0) for line in told) <= server.refused
     late = [line["under_way"] for line in told[2:-1]]
     assert all(0 < number <= 31 for number in late), late
+
+
+PROGRESS = JobProgress(
+    total=1_000,
+    done=400,
+    failed=3,
+    unpaid=2,
+    left=595,
+    seconds=60.0,
+    rate=7.5,
+    tokens_per_second=1_234.0,
+    cost=1.5,
+    cost_left=2.3456,
+    eta=79.4,
+    tokens_per_item=164.0,
+    seconds_per_item=1.0,
+    refusals=4,
+)
+
+
+def test_lines_for_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal it is one line now and then; at the end there is nothing more to show."""
+    display = new_display("out.jsonl", as_json=False, is_quiet=False)
+    display.show(PROGRESS, 20)
+    display.show(msgspec.structs.replace(PROGRESS, left=0), 0)
+    display.say("Finishing.")
+    assert capsys.readouterr().err == (
+        "400 of 1,000 done, 3 failed, 2 not paid for, 20 under way, 4 refusals (429), 7.5/s, "
+        "1,234 tokens/s, $1.50 + $2.30 to come, 1 min 19 s left\nFinishing.\n"
+    )
+
+
+def test_progress_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line has all that the display shows."""
+    new_display("out.jsonl", as_json=True, is_quiet=False).show(PROGRESS, 20)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["event"], told["under_way"]) == ("progress", 20)
+    assert {
+        name: told[name] for name in msgspec.structs.asdict(PROGRESS)
+    } == msgspec.structs.asdict(PROGRESS)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.3, "0.3 s"), (59.4, "59 s"), (60, "1 min"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_times_as_people_say_them(seconds: float, said: str) -> None:
+    """Two units at most."""
+    assert span(seconds) == said
+
+
+def test_ray_must_be_installed(
+    server: Emulator, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong usage, and it is said what to install."""
+
+    def find_nothing(name: str) -> None:
+        """Know no module."""
+
+    monkeypatch.setattr("openrouter_async.cli._batch.find_spec", find_nothing)
+    done = command("in.jsonl", "out.jsonl", "--ray", "auto")
+    assert done.code == 2
+    assert 'pip install "openrouter-async[cli,ray]"' in done.err.replace("\n", " ")
 
 
 # On a terminal.

@@ -132,6 +132,24 @@ def test_an_image_is_shown_in_colour(server: Emulator, tmp_path: Path) -> None:
     assert (tmp_path / "fox.png").read_bytes() == picture
 
 
+def test_ctrl_c_ends_a_login(server: Emulator, tmp_path: Path) -> None:
+    """The URL is shown in case no browser opens; Ctrl-C is code 130, and nothing is kept."""
+    own = {"BROWSER": "true", "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    with Terminal(server, "login", folder=tmp_path, **own) as terminal:
+        terminal.until("/auth?callback_url=")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+    assert "Traceback" not in terminal.text
+    assert not (tmp_path / "config").exists()
+
+
+def test_completion_says_where_it_belongs(server: Emulator, tmp_path: Path) -> None:
+    """In a terminal the script is followed by the line for the shell's own file."""
+    with Terminal(server, "completion", "bash", folder=tmp_path) as terminal:
+        terminal.until("~/.bashrc")
+        assert terminal.end() == 0
+
+
 # Without a terminal
 
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import asyncio
 import doctest
 import importlib
-import inspect
 import os
 import pkgutil
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any
+from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
 
 import openrouter_async
-from openrouter_async import OpenRouter
-from openrouter_async.testing import Emulator, make_pdf
+from openrouter_async.testing import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-or-v1-test-key"
@@ -259,40 +254,3 @@ def test_docstring_examples_run(module: ModuleType) -> None:
     """Each example in a docstring gives what it says."""
     failed, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert failed == 0
-
-
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCKS = [
-    pytest.param(block, id=f"{page.name}-{number}")
-    for page in PAGES
-    for number, block in enumerate(
-        re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    )
-]
-
-
-def compiled(source: str) -> CodeType:
-    """Compile a block as a notebook would: `await` is allowed outside functions."""
-    source = source.replace("asyncio.run(main())", "await main()")
-    code: CodeType = compile(source, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    return code
-
-
-@pytest.mark.parametrize("source", BLOCKS)
-async def test_documented_code_runs(
-    source: str, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each block of the README and of the pages in docs runs as it stands."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "cat.png").write_bytes(PNG)
-    (tmp_path / "report.pdf").write_bytes(make_pdf("It was signed by Jane Miller."))
-    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
-    monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
-    async with OpenRouter() as client:
-        names: dict[str, Any] = {"client": client, "asyncio": asyncio, "OpenRouter": OpenRouter}
-        result = eval(compiled(source), names)
-        if inspect.isawaitable(result):
-            await result
-        for name, value in list(names.items()):
-            if name.startswith("test_"):
-                await value()

@@ -161,3 +161,23 @@ def test_a_made_key_is_not_shown() -> None:
     """Neither its repr nor that of what holds it shows the key."""
     made = CreatedKey(key="sk-or-v1-secret", data=Key(hash="abc"))
     assert "secret" not in f"{made!r} {made} {[made]}"
+
+
+async def test_the_limit_of_a_key_counts(emulator: Emulator, client: OpenRouter) -> None:
+    """What its answers cost is told of it, and when the limit is reached the next is refused."""
+    made = await client.keys.create(name="ci", limit=1e-9)
+    assert made.data is not None
+    async with OpenRouter(made.key, base_url=emulator.base_url) as own:
+        answer = await own.complete("Hi", model="openai/gpt-4o-mini")
+        current = await own.keys.current()
+        assert current.usage == answer.cost
+        assert (current.limit, current.limit_remaining) == (1e-9, 0)
+        with pytest.raises(PermissionDeniedError, match="Key limit exceeded"):
+            await own.complete("Hi", model="openai/gpt-4o-mini")
+        await client.keys.update(made.data.hash, limit=None)
+        await own.complete("Hi", model="openai/gpt-4o-mini")
+        await client.keys.update(made.data.hash, disabled=True)
+        with pytest.raises(AuthenticationError, match="disabled"):
+            await own.responses.create("Hi", model="openai/gpt-4o-mini")
+    listed = await client.keys.list(include_disabled=True)
+    assert (listed[0].usage or 0) > (answer.cost or 0) > 0

@@ -79,6 +79,16 @@ async def test_a_workspace_has_budgets_and_members(client: OpenRouter) -> None:
     assert (await spaces.delete(WORKSPACE, confirm_default_workspace_deletion=True)).deleted
 
 
+async def test_the_budget_of_a_workspace_counts(client: OpenRouter) -> None:
+    """Once its keys have spent it, they are refused until it is raised or taken away."""
+    await client.workspaces.set_budget(WORKSPACE, "daily", limit_usd=1e-9)
+    await client.complete("Hi", model="openai/gpt-4o-mini")
+    with pytest.raises(PermissionDeniedError, match="Workspace budget exceeded"):
+        await client.complete("Hi", model="openai/gpt-4o-mini")
+    await client.workspaces.set_budget(WORKSPACE, "daily", limit_usd=100)
+    await client.complete("Hi", model="openai/gpt-4o-mini")
+
+
 async def test_a_provider_key_is_kept_and_not_shown(emulator: Emulator, client: OpenRouter) -> None:
     """It is sent once, and what comes back shows its ends alone."""
     made = await client.byok.create(provider="openai", key=KEY, is_fallback=True)

@@ -28,6 +28,7 @@ DOCUMENTED = {
     "verbosity",
     "audio",
     "speed",
+    "deferred_tools",
     "web_search_options",
     "x_search_filter",
     "usage",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
@@ -103,7 +103,7 @@ def test_what_was_not_known_yet_is_learnt(field: str) -> None:
 
 def test_what_every_chunk_repeats_does_not_end_a_run() -> None:
     """A tier and a fingerprint stand on every chunk of some providers."""
-    repeated = {"service_tier": "default", "system_fingerprint": "fp"}
+    repeated: Plain = {"service_tier": "default", "system_fingerprint": "fp"}
     outline = Accumulator()
     outline.add(decode(event("", **repeated)))
     assert TextRun(decode, iter([event("a", **repeated)]), outline).texts == ["a"]
@@ -124,10 +124,11 @@ class Reads:
     def __init__(self, reads: list[bytes]) -> None:
         self._reads = iter(reads)
         self.attempt, self.status = 1, 200
-        self.headers = {"content-type": "text/event-stream"}
+        self.headers: Mapping[str, str] = {"content-type": "text/event-stream"}
         self.asked_at = self.sending_at = self.sent_at = self.answered_at = 0.0
         self.connected_at: float | None = None
         self.waited = self.read_at = 0.0
+        self.observation = None
 
     def time(self) -> float:
         """No time passes."""

@@ -28,8 +28,10 @@ _COMMANDS: Final = {
     "batch": "Send a file of requests, and report on what came.",
     "models": "Find models, with prices and context.",
     "cost": "Show what a generation cost, or what the key has used.",
+    "login": "Sign in at OpenRouter, in place of copying a key.",
     "emulator": "Run a pretend OpenRouter on this machine.",
     "doctor": "Check key, network, proxy, TLS and credit.",
+    "completion": "Have bash, zsh or fish complete commands and options.",
 }
 
 
@@ -94,8 +96,8 @@ class _KeyRefused(_Failed):
 def app() -> None:
     """OpenRouter in the terminal: answers as they come, images, documents, models, prices.
 
-    The key is read from OPENROUTER_API_KEY. Without one, `openrouter-async emulator` answers on
-    this machine, at no cost.
+    The key is read from OPENROUTER_API_KEY, or is the one that `openrouter-async login` brought.
+    Without one, `openrouter-async emulator` answers on this machine, at no cost.
     """
 
 

@@ -10,10 +10,17 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
 
-from openrouter_async import CallParams, ChatCompletion, ChatStream, OpenRouterError
+from openrouter_async import (
+    CallParams,
+    ChatCompletion,
+    ChatStream,
+    OpenRouter,
+    OpenRouterError,
+)
 from openrouter_async.cli._attach import Part, part_from, piped
 from openrouter_async.cli._failures import describe
 from openrouter_async.cli._setup import checked, open_client
@@ -35,6 +42,7 @@ class _Talk:
     params: CallParams = field(default_factory=CallParams)
     is_quiet: bool = False
     as_json: bool = False
+    kept_in: Path | None = None
 
 
 @click.command("chat")
@@ -42,6 +50,13 @@ class _Talk:
 @click.option("-a", "--attach", multiple=True, metavar="FILE", help="A file or URL; repeatable.")
 @click.option("-m", "--model", envvar="OPENROUTER_MODEL", show_envvar=True, help="Which model.")
 @click.option("-s", "--system", help="What the model is told beforehand.")
+@click.option(
+    "-c",
+    "--continue",
+    "kept_in",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file that keeps the talk: made if it is not there, gone on with if it is.",
+)
 @click.option("--reasoning", metavar="EFFORT", help="none, minimal, low, medium, high, xhigh, max.")
 @click.option("--temperature", type=float, help="From 0, always the likeliest, to 2.")
 @click.option("--max-tokens", type=int, help="The longest answer, in tokens.")
@@ -52,6 +67,7 @@ def command(
     attach: Sequence[str],
     model: str | None,
     system: str | None,
+    kept_in: Path | None,
     reasoning: str | None,
     temperature: float | None,
     max_tokens: int | None,
@@ -71,7 +87,7 @@ def command(
         params["temperature"] = temperature
     if max_tokens is not None:
         params["max_tokens"] = max_tokens
-    talk = _Talk(model, system, params, is_quiet=quiet, as_json=as_json)
+    talk = _Talk(model, system, params, is_quiet=quiet, as_json=as_json, kept_in=kept_in)
     parts = [part_from(source) for source in attach]
     said = " ".join(prompt)
     if not sys.stdin.isatty():
@@ -99,13 +115,14 @@ def _ask_once(talk: _Talk, content: str | list[Part]) -> None:
 
     async def ask() -> None:
         async with client:
+            conversation = _conversation(client, talk)
             with checked():
-                asked = client.conversation(model=talk.model, system=talk.system, **talk.params)
-                stream = asked.stream(content)
+                stream = conversation.stream(content)
             if talk.as_json:
                 await answer_as_json(stream)
             else:
                 await write_answer(stream, is_quiet=talk.is_quiet)
+            _keep(conversation, talk.kept_in)
 
     asyncio.run(ask())
 
@@ -167,8 +184,7 @@ def _converse(talk: _Talk, parts: Sequence[Part]) -> None:
     client = open_client()
     note("Ctrl-C stops an answer, Ctrl-D ends the talk.")
     with asyncio.Runner() as runner:
-        with checked():
-            conversation = client.conversation(model=talk.model, system=talk.system, **talk.params)
+        conversation = _conversation(client, talk)
         try:
             while (said := next_line()) is not None:
                 stream = conversation.stream(_content(said, parts))
@@ -176,14 +192,41 @@ def _converse(talk: _Talk, parts: Sequence[Part]) -> None:
                     runner.run(write_answer(stream, is_quiet=talk.is_quiet))
                 except KeyboardInterrupt:
                     _remember(conversation, said, stream)
+                    _keep(conversation, talk.kept_in)
                 except OpenRouterError as error:
                     note(describe(error))
                 else:
                     parts = ()  # they are in the history now
+                    _keep(conversation, talk.kept_in)
         finally:
             runner.run(client.aclose())
     if conversation.cost and not talk.is_quiet:
         note(f"All together ${conversation.cost:.6f}")
+
+
+def _conversation(client: OpenRouter, talk: _Talk) -> Conversation:
+    """Begin a talk, or take up the one that is kept."""
+    with checked():
+        if talk.kept_in is None or not talk.kept_in.exists():
+            return client.conversation(model=talk.model, system=talk.system, **talk.params)
+        if talk.system is not None:
+            raise click.UsageError(
+                f"--system is for the start of a talk, and {talk.kept_in} has one"
+            )
+        try:
+            kept = Conversation.from_json(client, talk.kept_in.read_bytes(), **talk.params)
+        except ValueError as error:
+            raise click.UsageError(f"{talk.kept_in}: {error}") from error
+    kept.model = talk.model or kept.model
+    return kept
+
+
+def _keep(conversation: Conversation, path: Path | None) -> None:
+    """Write a talk down, whole or not at all."""
+    if path is not None:
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.write_bytes(conversation.to_json())
+        fresh.replace(path)
 
 
 def next_line() -> str | None:

@@ -19,8 +19,14 @@ from msgspec import Struct
 from openrouter_async import OpenRouterError, RetryPolicy, Timeouts, __version__
 from openrouter_async._config import check_key_is_safe, checked_base_url, checked_key
 from openrouter_async._transport.network import environment_proxy
-from openrouter_async.cli._cost import key_facts
-from openrouter_async.cli._setup import base_url, is_openrouter, open_client
+from openrouter_async.cli._cost import account_left, key_facts
+from openrouter_async.cli._kept_key import kept_key
+from openrouter_async.cli._setup import (
+    base_url,
+    has_key_in_environment,
+    is_openrouter,
+    open_client,
+)
 from openrouter_async.cli._words import money, printable
 from openrouter_async.errors import AuthenticationError, NotFoundError
 
@@ -59,13 +65,16 @@ def key() -> Finding:
     """Look at the key without showing it."""
     given = os.environ.get("OPENROUTER_API_KEY")
     if not given:
+        if kept_key(base_url()) is not None:
+            return Finding(name="key", said="the one that `openrouter-async login` brought")
         if not is_openrouter():
             return Finding(name="key", said="none is set, and none is sent to this server")
         return Finding(
             name="key",
             state="failed",
             said="OPENROUTER_API_KEY is not set",
-            next=f"Create a key at {_KEYS}, then: export OPENROUTER_API_KEY=sk-or-v1-...",
+            next="Sign in with: openrouter-async login. Or create a key at "
+            f"{_KEYS}, then: export OPENROUTER_API_KEY=sk-or-v1-...",
         )
     try:
         checked_key(given)
@@ -85,7 +94,7 @@ def address() -> Finding:
     """Look at where requests go."""
     try:
         url = checked_base_url(base_url())
-        if os.environ.get("OPENROUTER_API_KEY"):
+        if has_key_in_environment():
             check_key_is_safe(url, allow_insecure_http=False)
     except ValueError as error:
         return Finding(
@@ -171,6 +180,7 @@ async def answer() -> list[Finding]:
         client = open_client(retry=RetryPolicy(max_attempts=1), timeouts=patience)
         async with client:
             facts = await key_facts(client)
+            account = await account_left(client, facts)
     except AuthenticationError as error:
         said, further = f"the API refuses the key: {error}", f"Look at the key at {_KEYS}"
         return [Finding(name="API", state="failed", said=printable(said), next=further)]
@@ -180,7 +190,18 @@ async def answer() -> list[Finding]:
         return [_unanswered(error)]
     took = 1000 * (monotonic() - started)
     found = Finding(name="API", said=f"it answers in {took:.0f} ms and takes the key")
-    return [found, _credit(facts)]
+    return [found, _credit(facts), *([] if account is None else [_account(account)])]
+
+
+def _account(left: float) -> Finding:
+    if left <= 0:
+        return Finding(
+            name="account",
+            state="failed",
+            said="no credit is left",
+            next=f"Add some at {_CREDIT}",
+        )
+    return Finding(name="account", said=f"{money(left)} of credit left")
 
 
 def _unanswered(error: Exception) -> Finding:
@@ -212,7 +233,10 @@ def _credit(facts: dict[str, Any]) -> Finding:
             said="the account has never bought credit, so only free models answer",
             next=f"Add some at {_CREDIT}, or see: openrouter-async models --free",
         )
-    return Finding(name="credit", said=f"the key has no limit of its own; {used}")
+    where = f"what the account has left is told at {_CREDIT}"
+    if facts.get("is_management_key"):
+        where = "what the account has left is told below"
+    return Finding(name="credit", said=f"the key has no limit of its own; {used}; {where}")
 
 
 def _origin() -> tuple[str, int]:

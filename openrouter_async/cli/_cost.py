@@ -15,7 +15,7 @@ from openrouter_async.cli._setup import open_client
 from openrouter_async.cli._terminal import print_json, print_rows
 from openrouter_async.cli._words import money
 
-__all__ = ["command", "key_facts"]
+__all__ = ["account_left", "command", "key_facts"]
 
 
 @click.command("cost")
@@ -38,7 +38,9 @@ def command(generation_id: str | None, wait: float, as_json: bool) -> None:
         async with client:
             if generation_id is None:
                 key = await key_facts(client)
-                print_json(key) if as_json else print_rows(_key_rows(key))
+                left = await account_left(client, key)
+                told = key if left is None else {**key, "account_remaining": left}
+                print_json(told) if as_json else print_rows(_key_rows(told))
             else:
                 record = await client.generations.get(generation_id, wait=wait)
                 print_json(record.to_dict()) if as_json else print_rows(_record_rows(record))
@@ -57,8 +59,15 @@ async def key_facts(client: OpenRouter) -> dict[str, Any]:
     return (await client.request("GET", "/key", type=_KeyAnswer)).data
 
 
+async def account_left(client: OpenRouter, key: dict[str, Any]) -> float | None:
+    """Get the USD that the account has left; only a management key is told, so None for others."""
+    if not (key.get("is_management_key") or key.get("is_provisioning_key")):
+        return None
+    return (await client.credits.get()).remaining
+
+
 def _key_rows(key: dict[str, Any]) -> list[tuple[str, str]]:
-    limit = key.get("limit")
+    limit, left = key.get("limit"), key.get("account_remaining")
     every = f" {key['limit_reset']}" if key.get("limit_reset") else ""
     return [
         ("key", str(key.get("label") or "unnamed")),
@@ -68,6 +77,7 @@ def _key_rows(key: dict[str, Any]) -> list[tuple[str, str]]:
         ("in all", money(key.get("usage"))),
         ("limit", "none" if limit is None else f"{money(limit)}{every}"),
         ("left", "no limit" if limit is None else money(key.get("limit_remaining"))),
+        *([("account", f"{money(left)} left")] if left is not None else []),
     ]
 
 

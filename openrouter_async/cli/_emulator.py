@@ -13,11 +13,12 @@ __all__ = ["command"]
 @click.command("emulator")
 @click.option("--port", default=0, show_default="a free one", help="Port to listen on.")
 @click.option("--pace", default=0.02, show_default=True, help="Seconds between two pieces.")
-def command(port: int, pace: float) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The address and a key as one JSON object.")
+def command(port: int, pace: float, as_json: bool) -> None:
     """Run a pretend OpenRouter on this machine until Ctrl-C.
 
     It prints what to export. Its answers are made up, and cost nothing.
     """
     from openrouter_async.testing.__main__ import main
 
-    main([f"--port={port}", f"--pace={pace}"])
+    main([f"--port={port}", f"--pace={pace}", *(["--json"] if as_json else [])])

@@ -1,6 +1,7 @@
 """The client of a command, and what wrong arguments become.
 
-The rule of this file: settings come from the environment alone, as they do for the library.
+The rule of this file: settings come from the environment, as they do for the library; the one
+exception is the key that `login` brought.
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ import click
 from openrouter_async import Limits, OpenRouter, RetryPolicy, Timeouts
 from openrouter_async._config import DEFAULT_BASE_URL
 from openrouter_async.cli._failures import NO_KEY
+from openrouter_async.cli._kept_key import kept_key
 
-__all__ = ["base_url", "checked", "is_openrouter", "open_client"]
+__all__ = ["base_url", "checked", "has_key_in_environment", "is_openrouter", "open_client"]
 
 
 def base_url() -> str:
     """Give where the API is."""
     return os.environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
+
+
+def has_key_in_environment() -> bool:
+    """Tell whether the variable of the key is set."""
+    return bool(os.environ.get("OPENROUTER_API_KEY"))
 
 
 def is_openrouter() -> bool:
@@ -60,12 +67,13 @@ def open_client(
     Raises:
         ClickException: There is no key, or a setting is wrong.
     """
-    has_key = bool(os.environ.get("OPENROUTER_API_KEY"))
-    if needs_key and not has_key and is_openrouter():
+    # None has the client read the variable, "" has it send no key.
+    key = None if has_key_in_environment() else kept_key(base_url()) or ""
+    if needs_key and key == "" and is_openrouter():
         raise _NoKey
     with checked():
         return OpenRouter(
-            None if has_key else "",
+            key,
             retry=retry,
             timeouts=timeouts,
             limits=limits,
@@ -81,6 +89,6 @@ class _NoKey(click.ClickException):
     def __init__(self) -> None:
         super().__init__(
             "OPENROUTER_API_KEY is not set.\n"
-            "Get a key at https://openrouter.ai/settings/keys, or try without one: "
-            "openrouter-async emulator"
+            "Sign in with: openrouter-async login, get a key at "
+            "https://openrouter.ai/settings/keys, or try without one: openrouter-async emulator"
         )

@@ -123,7 +123,9 @@ class Stream(Protocol):
     status: int | None
     headers: Mapping[str, str]
     timing: Timing
-    deltas: int
+
+    @property
+    def deltas(self) -> int: ...
 
 
 class Answer(Protocol):

@@ -352,7 +352,7 @@ class SharingLimiter(Limiter):
     """The gate of one client, which asks the desk for each attempt besides."""
 
     def __init__(self, sender: Sender, desk: Desk) -> None:
-        super().__init__(sender._retry, sender.limits)  # pyright: ignore[reportPrivateUsage]
+        super().__init__(sender.retry, sender.limits)
         self._desk = desk
 
     @classmethod

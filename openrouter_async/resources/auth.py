@@ -84,11 +84,13 @@ class Auth(Group):
         self._sender.refuse_if_closed()
         async with Loopback(port) as loopback:
             begun = self.begin(loopback.url, **fields)
+            # A browser may be back before its opening returns, one in the terminal always is.
+            loopback.expect(begun.code_in)
             await in_thread(show or webbrowser.open, begun.url)
             scope = asyncio.timeout(timeout)
             try:
                 async with scope:
-                    code = await loopback.receive(begun.code_in)
+                    code = await loopback.receive()
             except TimeoutError:
                 if not scope.expired():
                     raise

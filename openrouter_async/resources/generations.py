@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack, cast
 
 from ..errors import NotFoundError, ProtocolError
 from ..types import GenerationRecord
@@ -61,12 +61,13 @@ class Generations(Group):
         pause = _FIRST_PAUSE
         while True:
             try:
-                record: GenerationRecord | None = await _GET.send(self._sender, fields=fields)
+                found = await _GET.send(self._sender, fields=fields)
             except NotFoundError:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise
             else:
+                record = cast("GenerationRecord | None", found)  # "data": null is no record
                 if record is None:
                     raise ProtocolError("the answer holds no generation record")
                 return record

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
 
 from openrouter_async.testing._emulator import Emulator
+
+_KEY: Final = "sk-or-v1-emulator"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,24 +34,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--pace", type=float, default=0.02, help="seconds between two deltas (default: 0.02)"
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print the address and a key as one JSON object"
+    )
     options = parser.parse_args(arguments)
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(options.port, options.pace))
+        asyncio.run(_serve(options.port, options.pace, as_json=options.json))
 
 
-async def _serve(port: int, pace: float) -> None:
+async def _serve(port: int, pace: float, *, as_json: bool) -> None:
     async with Emulator(port=port, pace=pace) as emulator:
-        lines = (
-            f"The emulator answers at {emulator.base_url}",
-            "",
-            "  export OPENROUTER_API_KEY=sk-or-v1-emulator",
-            f"  export OPENROUTER_BASE_URL={emulator.base_url}",
-            "",
-            "Ctrl-C ends it.",
-        )
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write(_told(emulator.base_url, as_json=as_json))
         sys.stdout.flush()
         await asyncio.Event().wait()
+
+
+def _told(base_url: str, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"base_url": base_url, "api_key": _KEY}) + "\n"
+    return (
+        f"The emulator answers at {base_url}\n\n"
+        f"  export OPENROUTER_API_KEY={_KEY}\n"
+        f"  export OPENROUTER_BASE_URL={base_url}\n\n"
+        "Ctrl-C ends it.\n"
+    )
 
 
 if __name__ == "__main__":

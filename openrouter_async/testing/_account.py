@@ -6,7 +6,6 @@ they keep are those of one emulator.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -14,9 +13,10 @@ from typing import Any, Final, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
 from openrouter_async.testing._build import http_error
+from openrouter_async.testing._ledger import WORKSPACE, Ledger, hash_of
 from openrouter_async.testing._model import RefusedError
 from openrouter_async.testing._script import Reply
-from openrouter_async.testing._store import Call, Router, Row, Rows, key_in, now, page
+from openrouter_async.testing._store import Call, Router, Row, key_in, now, page
 
 __all__ = ["Records", "add_account", "add_generations", "add_keys"]
 
@@ -40,14 +40,14 @@ _GONE: Final = (
 )
 
 
-def add_keys(router: Router, spent: Callable[[], float]) -> Callable[[Row], str]:
+def add_keys(router: Router, ledger: Ledger) -> Callable[[Row], str]:
     """Add ``/keys`` and ``/key``; give what makes a key.
 
     Args:
         router: What they are added to.
-        spent: Gives the USD that the emulator's answers cost so far.
+        ledger: What they have spent.
     """
-    rows = Rows("hash")
+    rows = ledger.keys
 
     def listed(call: Call) -> Row:
         wanted = call.query.get("include_disabled") == "true"
@@ -66,7 +66,7 @@ def add_keys(router: Router, spent: Callable[[], float]) -> Callable[[Row], str]
     router.on("GET /keys", listed, management=True)
     router.on("POST /keys", create, status=201, management=True)
     router.keep("/keys", rows, make=dict, only=("get", "update", "delete"))
-    router.on("GET /key", lambda call: {"data": _current_key(key_in(call.request), spent())})
+    router.on("GET /key", lambda call: {"data": _current_key(key_in(call.request), ledger)})
     return made
 
 
@@ -168,9 +168,10 @@ def _label(name: str) -> str:
 
 
 def _figures(records: Records, query: Row) -> Row:
-    dimensions = query.get("dimensions") or []
+    dimensions: list[str] = query.get("dimensions") or []
+    metrics: list[str] = query["metrics"]
     for kind, names, known in (
-        ("metric", query["metrics"], _METRICS),
+        ("metric", metrics, _METRICS),
         ("dimension", dimensions, _DIMENSIONS),
     ):
         for name in names:
@@ -184,7 +185,7 @@ def _figures(records: Records, query: Row) -> Row:
         row["total_tokens"] += record["tokens_prompt"] + record["tokens_completion"]
         row["total_usage"] += record["total_cost"]
     data = [
-        {**dict(zip(dimensions, place, strict=True)), **{n: row[n] for n in query["metrics"]}}
+        {**dict(zip(dimensions, place, strict=True)), **{n: row[n] for n in metrics}}
         for place, row in sums.items()
     ]
     metadata = {"query_time_ms": 1.0, "row_count": len(data), "truncated": False}
@@ -193,7 +194,7 @@ def _figures(records: Records, query: Row) -> Row:
 
 def _key_row(key: str, body: Row) -> Row:
     return {
-        "hash": hashlib.sha256(key.encode()).hexdigest(),
+        "hash": hash_of(key),
         "label": f"{key[:12]}...{key[-3:]}",
         "disabled": False,
         "limit": None,
@@ -201,7 +202,7 @@ def _key_row(key: str, body: Row) -> Row:
         "limit_reset": None,
         "include_byok_in_limit": False,
         "expires_at": None,
-        "workspace_id": "0df9e665-d932-5740-b2c7-b52af166bc11",
+        "workspace_id": WORKSPACE,
         "creator_user_id": None,
         "created_at": now(),
         "updated_at": None,
@@ -210,12 +211,14 @@ def _key_row(key: str, body: Row) -> Row:
     }
 
 
-def _current_key(key: str, spent: float) -> Row:
+def _current_key(key: str, ledger: Ledger) -> Row:
+    made = next((row for row in ledger.keys.all() if row["hash"] == hash_of(key)), None)
+    spent = ledger.spent if made is None else made["usage"]
     return {
         "label": f"{key[:8]}...{key[-3:]}",
-        "limit": None,
-        "limit_remaining": None,
-        "limit_reset": None,
+        "limit": made["limit"] if made else None,
+        "limit_remaining": made["limit_remaining"] if made else None,
+        "limit_reset": made["limit_reset"] if made else None,
         **_NO_USE,
         "usage": spent,
         "usage_daily": spent,

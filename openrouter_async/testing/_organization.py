@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
+from openrouter_async.testing._ledger import WORKSPACE
 from openrouter_async.testing._model import RefusedError
 from openrouter_async.testing._store import Call, Router, Row, Rows, now, page
 
@@ -25,7 +26,6 @@ __all__ = [
 ]
 
 _PAGE: Final = 50
-_WORKSPACE: Final = "0df9e665-d932-5740-b2c7-b52af166bc11"
 _ORGANIZATION: Final = "org-1"
 _INTERVALS: Final = ("daily", "weekly", "monthly", "lifetime")
 _NOT_KEPT: Final = frozenset({"messages", "input", "stream", "system", "instructions"})
@@ -49,7 +49,7 @@ def add_byok(router: Router) -> None:
         **dict.fromkeys(("disabled", "is_fallback", "is_required", "is_byok_only"), False),
         "declared_region": None,
         "declared_zdr": None,
-        "workspace_id": _WORKSPACE,
+        "workspace_id": WORKSPACE,
     }
 
     def make(body: Row) -> Row:
@@ -137,7 +137,7 @@ def add_guardrails(router: Router) -> None:
         take = unassign(assigned, field, name)
         router.on(f"POST {assignments}/{kind}/remove", take, management=True)
     router.on("GET /guardrails", _filtered(rows, "workspace_id"), management=True)
-    make = _maker(workspace_id=_WORKSPACE, include_byok_in_budgets=False)
+    make = _maker(workspace_id=WORKSPACE, include_byok_in_budgets=False)
     router.keep("/guardrails", rows, make=make, only=("create", "get", "update", "delete"))
 
 
@@ -151,7 +151,7 @@ def add_observability(router: Router) -> None:
         sampling_rate=1.0,
         privacy_mode=False,
         regions=["global"],
-        workspace_id=_WORKSPACE,
+        workspace_id=WORKSPACE,
         broadcast_generation_cost=True,
         broadcast_generation_cost_allocation=False,
         broadcast_generation_identity=False,
@@ -231,9 +231,14 @@ def add_scim(router: Router) -> None:
     router.on("GET /scim/sync-jobs/{id}", look, management=True)
 
 
-def add_workspaces(router: Router) -> None:
-    """Add ``/workspaces`` with budgets and members; the default one is there from the start."""
-    rows, budgets, members = Rows(), Rows(), Rows()
+def add_workspaces(router: Router, budgets: Rows) -> None:
+    """Add ``/workspaces`` with budgets and members; the default one is there from the start.
+
+    Args:
+        router: What they are added to.
+        budgets: Where the budgets are kept.
+    """
+    rows, members = Rows(), Rows()
     make = _maker(
         **dict.fromkeys(("description", "default_text_model", "default_image_model")),
         **dict.fromkeys(("default_provider_sort", "io_logging_api_key_ids")),
@@ -245,11 +250,11 @@ def add_workspaces(router: Router) -> None:
         is_observability_io_logging_enabled=False,
         created_by="user-ada",
     )
-    rows.add({**make({"name": "Default", "slug": "default"}), "id": _WORKSPACE})
+    rows.add({**make({"name": "Default", "slug": "default"}), "id": WORKSPACE})
 
     def delete(call: Call) -> Row:
         sure = call.query.get("confirm_default_workspace_deletion") == "true"
-        if call.at[0] == _WORKSPACE and not sure:
+        if call.at[0] == WORKSPACE and not sure:
             raise RefusedError(400, "confirm_default_workspace_deletion: Required")
         rows.remove(call.at[0])
         return {"deleted": True}
@@ -339,7 +344,7 @@ def add_presets(router: Router) -> None:
         if preset is None:
             about = dict.fromkeys(("description", "status_updated_at", "creator_user_id"))
             preset = presets.add(
-                _made(slug=slug, name=slug, status="active", workspace_id=_WORKSPACE, **about)
+                _made(slug=slug, name=slug, status="active", workspace_id=WORKSPACE, **about)
             )
         version = _made(
             preset_id=preset["id"],

@@ -29,6 +29,7 @@ from openrouter_async.testing._discovery import add_discovery
 from openrouter_async.testing._documents import UnreadableError
 from openrouter_async.testing._files import add_files
 from openrouter_async.testing._images import answer_images
+from openrouter_async.testing._ledger import Ledger
 from openrouter_async.testing._model import RefusedError, answer_to, read_request
 from openrouter_async.testing._organization import (
     add_byok,
@@ -71,7 +72,7 @@ class Service:
         self._management_key = management_key
         self._pace = pace
         self._records: dict[str, dict[str, Any]] = {}
-        self._spent = 0.0
+        self._ledger = Ledger()
         self._videos = Videos()
         self._contents: dict[str, dict[str, Any]] = {}
         self._router = Router(management_key)
@@ -91,9 +92,9 @@ class Service:
         add_private_endpoints(self._router)
         add_scim(self._router)
         add_server_tools(self._router)
-        add_sign_in(self._router, add_keys(self._router, lambda: self._spent))
+        add_sign_in(self._router, add_keys(self._router, self._ledger))
         add_vault(self._router)
-        add_workspaces(self._router)
+        add_workspaces(self._router, self._ledger.budgets)
         add_vectors(self._router)
         self.parsed: Final[Counter[str]] = Counter()  # how often each document was, by its hash
 
@@ -121,10 +122,11 @@ class Service:
         """Give the answer to a request that no script covers."""
         path = request.path.removeprefix(BASE_PATH)
         match request.method, path:
-            case "POST", "/chat/completions":
-                return self._chat(request)
-            case "POST", "/completions" | "/messages" | "/responses":
-                return self._text(request, path)
+            case "POST", "/chat/completions" | "/completions" | "/messages" | "/responses":
+                refused = self._ledger.refusal(key_in(request))
+                if refused is not None:
+                    return refused
+                return self._chat(request) if "chat" in path else self._text(request, path)
             case _, path if path == "/images" or path.startswith("/images/"):
                 return answer_images(request, pace=self._pace)
             case _, path if path.startswith("/audio/"):
@@ -149,10 +151,10 @@ class Service:
             return refusal(path, refused.status, refused.message)
         except UnreadableError as unreadable:
             return refusal(path, unreadable.status, str(unreadable))
-        before = self._spent
+        before = self._ledger.spent
         for answer in answers:
             self._record(answer, received, request, streamed=request.get("stream") is True)
-        self._records[id] |= dict.fromkeys(("usage", "total_cost"), self._spent - before)
+        self._records[id] |= dict.fromkeys(("usage", "total_cost"), self._ledger.spent - before)
         return reply_of(path, answers, request, self._pace)
 
     def _chat(self, received: ReceivedRequest) -> Reply:
@@ -190,7 +192,7 @@ class Service:
         self._keep_content(answer, request)
         usage = answer.usage or {}
         details: Mapping[str, Any] = usage["completion_tokens_details"]
-        self._spent += usage["cost"]
+        self._ledger.charge(key_in(received), usage["cost"])
         while len(self._records) >= _RECORDS_MAX:
             del self._records[next(iter(self._records))]
         self._records[answer.id] = {

@@ -24,12 +24,11 @@ import pytest
 from openrouter_async import BatchError, Limits, OpenRouter, RetryPolicy
 from openrouter_async.batch import Job
 from openrouter_async.errors import AuthenticationError
-from openrouter_async.testing import Emulator, Pause, chat, http_error
-
-if not os.environ.get("OPENROUTER_ASYNC_INTEGRATION"):
-    pytest.importorskip("ray", reason="Ray is not installed")
-
 from openrouter_async.integrations.ray import ChatStep, Cluster, Desk, RayJob, map_chats
+from openrouter_async.testing import Emulator, Pause, chat, http_error
+from tests.integration.tools import need
+
+need("ray.data", "psutil")
 
 # They know too few types for a strict checker.
 psutil: Any = importlib.import_module("psutil")
@@ -60,6 +59,11 @@ class Mood:
 def children() -> set[int]:
     """The processes that this one has started, and theirs."""
     return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+def raylets() -> set[int]:
+    """The nodes of clusters on this machine."""
+    return {process.pid for process in psutil.process_iter() if process.name() == "raylet"}
 
 
 @pytest.fixture(scope="module")
@@ -418,7 +422,7 @@ def test_a_cluster_that_runs_is_used_and_left(emulator: Emulator) -> None:
 def test_the_command_on_a_cluster_of_its_own(server: Emulator, tmp_path: Path) -> None:
     """`--ray local` begins one, runs the job on it, and leaves nothing of it behind."""
     write_job(tmp_path, 30)
-    before = len(server.requests)
+    before, others = len(server.requests), raylets()
     command = [sys.executable, "-m", "openrouter_async.cli", "batch", "in.jsonl", "out.jsonl"]
     command += ["--model", MODEL, "--ray", "local", "--actors", "2", "--json"]
     own = {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": server.base_url}
@@ -433,5 +437,6 @@ def test_the_command_on_a_cluster_of_its_own(server: Emulator, tmp_path: Path) -
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["done"] == 30
+    assert raylets() <= others
     assert len(output_of(tmp_path / "out.jsonl")) == 30
     assert len([r for r in server.requests[before:] if r.method == "POST"]) == 30

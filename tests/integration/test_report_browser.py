@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from openrouter_async.batch import Row, RowError, report
 from openrouter_async.batch._output import Output
 from openrouter_async.types import Usage
+from tests.integration.tools import need, program
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+need("playwright.sync_api")
+CHROMIUM: Final = program("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -26,11 +26,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-if not os.environ.get("OPENROUTER_ASYNC_INTEGRATION"):
-    pytest.importorskip("playwright", reason="Playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed", allow_module_level=True)
 
 playwright: Any = importlib.import_module("playwright.sync_api")
 
