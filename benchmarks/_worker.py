@@ -70,8 +70,11 @@ async def image(client: Client, base_url: str) -> dict[str, float]:
     """Read one large picture."""
     async with client.opened(base_url) as opened:
         meter = Meter()
-        await client.read(opened)
-        return meter.figures(1)
+        found = await client.read(opened)
+        figures = meter.figures(1)
+    if not found:
+        raise RuntimeError("it gave no picture")
+    return figures
 
 
 async def upload(client: Client, base_url: str, path: str) -> dict[str, float]:
