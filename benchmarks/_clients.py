@@ -236,8 +236,8 @@ class OursCollect(Ours):
     can = _CHAT
 
     async def read(self, client: Any) -> int:
-        completion = await client.complete("x")
-        return completion.text.count(" ")
+        text: str = (await client.complete("x")).text
+        return text.count(" ")
 
 
 class OursRaw(Ours):
