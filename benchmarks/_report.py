@@ -83,7 +83,7 @@ def table(run: Run) -> str:
     for scene, clients in run.figures.items():
         known = SCENES[scene]
         lines += ["", f"{scene}: {known.about}"]
-        head = f"  {'':<18}{'us CPU a ' + known.unit:>18}{'spread':>22}{'x floor':>9}"
+        head = f"  {'':<18}{'us CPU a ' + known.unit:>18}{'spread':>26}{'x floor':>9}"
         lines.append(f"{head}{'us wall':>14}{'MiB peak':>10}")
         ordered = sorted(clients, key=lambda name: median(run.figures, scene, name) or 0)
         for client in ordered:
@@ -104,7 +104,7 @@ def _row(figures: Figures, scene: str, client: str) -> str:
     memory = median(figures, scene, client, "memory") or 0.0
     times = f"{against:.2f}" if against is not None else ""
     return (
-        f"  {client:<18}{statistics.median(cpu) * MICRO:>18,.2f}{spread:>22}{times:>9}"
+        f"  {client:<18}{statistics.median(cpu) * MICRO:>18,.2f}{spread:>26}{times:>9}"
         f"{wall * MICRO:>14,.2f}{memory:>10.1f}"
     )
 
@@ -141,7 +141,7 @@ def reach(figures: Figures) -> list[Line]:
     def at_most(about: str, limit: float, found: float | None) -> None:
         shown = "not measured" if found is None else f"{found:.2f}"
         lines.append(
-            (about, f"at most {limit:g}", shown, None if found is None else found <= limit)
+            (about, f"at most {limit:.3g}", shown, None if found is None else found <= limit)
         )
 
     def at_least(about: str, limit: float, found: float | None) -> None:
