@@ -237,7 +237,7 @@ class OursCollect(Ours):
 
     async def read(self, client: Any) -> int:
         completion = await client.complete("x")
-        return completion.text.count(" ")
+        return int(completion.text.count(" "))
 
 
 class OursRaw(Ours):

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +145,7 @@ class Workers:
 
 
 @contextmanager
-def large_pdf() -> Iterator[str]:
+def large_pdf() -> Generator[str]:
     """Make a large file that begins like a PDF."""
     with tempfile.NamedTemporaryFile(suffix=".pdf") as file:
         file.write(b"%PDF-1.7\n" + bytes(range(256)) * (PDF_BYTES // 256))

@@ -13,7 +13,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ._clients import CLIENTS, Client
@@ -181,7 +181,7 @@ async def measured(client: Client, order: dict[str, Any]) -> dict[str, float]:
 
 def main(name: str, loop: str) -> None:
     """Take orders until there are no more."""
-    run: Callable[[Awaitable[Any]], Any] = asyncio.run  # type: ignore[assignment]
+    run: Callable[[Coroutine[Any, Any, Any]], Any] = asyncio.run
     if loop == "uvloop":
         import uvloop  # type: ignore[import-not-found, unused-ignore]
 
