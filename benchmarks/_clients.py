@@ -118,7 +118,9 @@ class Floor(Client):
                     payload = event[6:]
                     if payload == b"[DONE]":
                         break
-                    yield self.decode(payload).choices[0].delta.content
+                    text = self.decode(payload).choices[0].delta.content
+                    if text:
+                        yield text
 
     async def many(self, client: Any, count: int, concurrency: int) -> int:
         import asyncio
