@@ -118,7 +118,9 @@ class Floor(Client):
                     payload = event[6:]
                     if payload == b"[DONE]":
                         break
-                    yield self.decode(payload).choices[0].delta.content
+                    text = self.decode(payload).choices[0].delta.content
+                    if text:
+                        yield text
 
     async def many(self, client: Any, count: int, concurrency: int) -> int:
         import asyncio
@@ -236,8 +238,8 @@ class OursCollect(Ours):
     can = _CHAT
 
     async def read(self, client: Any) -> int:
-        text: str = (await client.complete("x")).text
-        return text.count(" ")
+        completion = await client.complete("x")
+        return int(completion.text.count(" "))
 
 
 class OursRaw(Ours):

@@ -83,8 +83,9 @@ def table(run: Run) -> str:
     for scene, clients in run.figures.items():
         known = SCENES[scene]
         lines += ["", f"{scene}: {known.about}"]
-        head = f"  {'':<18}{'us CPU a ' + known.unit:>18}{'spread':>26}{'x floor':>9}"
-        lines.append(f"{head}{'us wall':>14}{'MiB peak':>10}")
+        unit = f"CPU a {known.unit}"
+        head = f"  {'':<18}{unit:>16}{'from':>12}{'to':>12}{'x floor':>9}"
+        lines.append(f"{head}{'wall time':>12}{'MiB peak':>10}")
         ordered = sorted(clients, key=lambda name: median(run.figures, scene, name) or 0)
         for client in ordered:
             lines.append(_row(run.figures, scene, client))
@@ -98,15 +99,20 @@ def table(run: Run) -> str:
 
 def _row(figures: Figures, scene: str, client: str) -> str:
     cpu = values_of(figures, scene, client, "cpu")
-    spread = f"{min(cpu) * MICRO:,.2f} to {max(cpu) * MICRO:,.2f}"
     against = ratio(figures, scene, client, floor_of(scene, client))
-    wall = median(figures, scene, client, "wall") or 0.0
-    memory = median(figures, scene, client, "memory") or 0.0
-    times = f"{against:.2f}" if against is not None else ""
+    memory = median(figures, scene, client, "memory")
     return (
-        f"  {client:<18}{statistics.median(cpu) * MICRO:>18,.2f}{spread:>26}{times:>9}"
-        f"{wall * MICRO:>14,.2f}{memory:>10.1f}"
+        f"  {client:<18}{_time(statistics.median(cpu)):>16}{_time(min(cpu)):>12}"
+        f"{_time(max(cpu)):>12}{f'{against:.2f}' if against is not None else '':>9}"
+        f"{_time(median(figures, scene, client, 'wall') or 0.0):>12}"
+        f"{f'{memory:.1f}' if memory is not None else '':>10}"
     )
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{seconds * 1e3:.1f} ms" if seconds >= 1e-3 else f"{seconds * MICRO:.2f} us"
 
 
 def _more(figures: Figures, scene: str, client: str) -> list[str]:

@@ -48,16 +48,16 @@ class Scene:
 
 
 SCENES = {
-    "packed": Scene("many events a read", 20_000, 2_000, 4_000, on_uvloop=True),
-    "burst": Scene("an HTTP chunk an event, sent at once", 20_000, 2_000, 4_000, on_uvloop=True),
-    "trickle": Scene("an event a read", 2_000, 500, 500, on_uvloop=True),
+    "packed": Scene("many events a read", 20_000, 1_000, 4_000, on_uvloop=True),
+    "burst": Scene("an HTTP chunk an event, sent at once", 20_000, 1_000, 4_000, on_uvloop=True),
+    "trickle": Scene("an event a read", 1_000, 200, 200, on_uvloop=True),
     "short": Scene("20 chunks, 100 streams at a time", 20, 20, 20, on_uvloop=True),
     "tools": Scene("100 fragments of arguments, 20 streams at a time", 100, 100, 100),
     "relay": Scene("bytes passed on as they come", 20_000, 2_000, 4_000),
     "image": Scene("one event of 8 MiB", 1, 1, 1, unit="event"),
     "upload": Scene("a PDF of 40 MiB", 1, 1, 1, unit="request"),
     "import": Scene("cold import and first client", 1, 1, 1, unit="process"),
-    "batch": Scene("short requests, 500 at a time", 100_000, 2_000, 2_000, 3, unit="request"),
+    "batch": Scene("short requests, 500 at a time", 100_000, 2_000, 2_000, 1, unit="request"),
     "long": Scene("one stream of 200,000 chunks", 200_000, 200_000, 50_000),
     "crowd": Scene("live streams at one chunk a second each", 1_000, 1_000, 200, 3),
     "large crowd": Scene("ten thousand of them", 10_000, 10_000, 500, 1),
@@ -245,3 +245,5 @@ def stderr_line(text: str) -> None:
     """Show what is being done, on one line of the terminal."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    elif text:
+        print(text, file=sys.stderr, flush=True)
