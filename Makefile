@@ -84,7 +84,7 @@ lock: $(DEV)  ## Renew the lock files with the newest versions that fit (UPGRADE
 		--output-file requirements-integration.lock
 
 clean:  ## Remove everything that these targets made
-	rm -rf $(VENV) dist build site htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) dist build site benchmarks/.cache htmlcov .coverage .coverage.* \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
