@@ -131,7 +131,8 @@ class Floor(Client):
         async def one() -> None:
             nonlocal done
             try:
-                done += bool(await self.collect(client))
+                text = await self.collect(client)
+                done += bool(text)
             finally:
                 semaphore.release()
 

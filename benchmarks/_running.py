@@ -50,7 +50,7 @@ class Scene:
 SCENES = {
     "packed": Scene("many events a read", 20_000, 1_000, 4_000, on_uvloop=True),
     "burst": Scene("an HTTP chunk an event, sent at once", 20_000, 1_000, 4_000, on_uvloop=True),
-    "trickle": Scene("an event a read", 1_000, 200, 200, on_uvloop=True),
+    "trickle": Scene("an event a read", 1_000, 200, 500, on_uvloop=True),
     "short": Scene("20 chunks, 100 streams at a time", 20, 20, 20, on_uvloop=True),
     "tools": Scene("100 fragments of arguments, 20 streams at a time", 100, 100, 100),
     "relay": Scene("bytes passed on as they come", 20_000, 2_000, 4_000),
@@ -170,7 +170,9 @@ def order_for(scene: str, client: str, url: str, file: str, quick: bool, crowd: 
     """Write down what a client is to do."""
     known = SCENES[scene]
     is_slow = CLIENTS[client.removesuffix(ON_UVLOOP)].is_slow
-    count = min(known.quick, known.slow) if quick else known.slow if is_slow else known.count
+    count = known.quick if quick else known.count
+    if is_slow:
+        count = min(count, known.slow)
     if scene == "large crowd" and not quick:
         count = crowd
     kind = {"large crowd": "crowd"}.get(scene, scene)
