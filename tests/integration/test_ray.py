@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -150,10 +151,16 @@ def rows(count: int) -> Any:
     return ray.data.from_items(items, override_num_blocks=min(8, count))
 
 
+def titles() -> Iterator[tuple[psutil.Process, str]]:
+    """Give the processes of the cluster with their titles; one that ends meanwhile has none."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            yield process, " ".join(process.cmdline()).strip()
+
+
 def kill_a_step() -> int:
     """Kill one of the actors that have rows; give its process id."""
-    for process in psutil.Process().children(recursive=True):
-        name = " ".join(process.cmdline()).strip()
+    for process, name in titles():
         if "MapBatches(ChatStep)" in name and name.endswith(".submit"):  # is at work
             process.send_signal(signal.SIGKILL)
             return int(process.pid)
@@ -351,8 +358,8 @@ def test_a_job_on_the_cluster(emulator: Emulator, counting: Counting, tmp_path: 
 
     def kill() -> None:
         emulator.block_until(lambda: counting.sent >= 100, timeout=60)
-        for process in psutil.Process().children(recursive=True):
-            if "_Worker" in " ".join(process.cmdline()):
+        for process, name in titles():
+            if "_Worker" in name:
                 process.send_signal(signal.SIGKILL)
                 killed.append(process.pid)
                 return
