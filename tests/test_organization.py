@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -175,6 +176,8 @@ async def test_all_of_it_needs_a_management_key() -> None:
                     await listing
 
 
+UUID = "b2f5b8a0-5e0c-4b7e-9c1c-0f1d2e3a4b5c"
+OPENAI = {"provider": "openai", "key": KEY}
 WRONG: list[tuple[str, str, dict[str, Any], str]] = [
     ("guardrails", "create", {}, "^name is missing"),
     ("guardrails", "create", {"name": "x", "limit_usd": 0}, "^limit_usd must be above 0"),
@@ -183,7 +186,21 @@ WRONG: list[tuple[str, str, dict[str, Any], str]] = [
     ("workspaces", "create", {"name": "x"}, "^slug is missing"),
     ("byok", "create", {"provider": "openai", "key": ""}, "^key must have at least 1"),
     ("observability", "create", {"type": "s3", "name": "x"}, "^config is missing"),
-    ("scim", "create", {"scim_group_id": "g", "workspace_id": "w", "role": "r"}, "^workspace_id"),
+    ("scim", "create", {"scim_group_id": UUID, "workspace_id": "w", "role": "r"}, "^workspace_id"),
+    ("scim", "create", {"scim_group_id": "g", "workspace_id": UUID, "role": "r"}, "^scim_group_id"),
+    (
+        "workspaces",
+        "create",
+        {"name": "x", "slug": "Two words"},
+        r"^slug must match \^\[a-z0-9\]\+",
+    ),
+    (
+        "byok",
+        "create",
+        {**OPENAI, "allowed_api_key_hashes": []},
+        "^allowed_api_key_hashes must have",
+    ),
+    ("byok", "create", {**OPENAI, "allowed_api_key_hashes": ["x"]}, "^allowed_api_key_hashes"),
 ]
 
 
@@ -200,8 +217,42 @@ async def test_wrong_arguments_are_refused_at_the_call(
 async def test_nobody_is_not_put_anywhere(client: OpenRouter) -> None:
     """An empty list of keys, members or users is refused by its name."""
     with pytest.raises(ValueError, match=r"^key_hashes must have at least 1 item"):
-        client.guardrails.assign_keys("g", key_hashes=[])  # type: ignore[unused-coroutine]
+        client.guardrails.assign_keys(UUID, key_hashes=[])  # type: ignore[unused-coroutine]
     with pytest.raises(ValueError, match=r"^member_user_ids must have at least 1 item"):
-        client.guardrails.assign_members("g", member_user_ids=[])  # type: ignore[unused-coroutine]
+        client.guardrails.assign_members(UUID, member_user_ids=[])  # type: ignore[unused-coroutine]
     with pytest.raises(ValueError, match=r"^user_ids must have at least 1 item"):
         client.workspaces.add_members("w", user_ids=[])  # type: ignore[unused-coroutine]
+
+
+@pytest.mark.parametrize("group", ["byok", "guardrails", "observability", "scim"])
+async def test_an_id_of_another_form_is_refused_at_the_call(client: OpenRouter, group: str) -> None:
+    """What must be a UUID is named where it is none, and nothing is sent."""
+    calls = getattr(client, group)
+    more: dict[str, Any] = {"keep_members": True} if group == "scim" else {}
+    for call, fields in ((calls.get, {}), (calls.update, {}), (calls.delete, more)):
+        with pytest.raises(ValueError, match=r"^id must be a UUID such as"):
+            call("mine", **fields)
+        with pytest.raises(TypeError, match=r"^id must be a UUID, got int$"):
+            call(7, **fields)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("keys", "members", "assign_keys", "unassign_keys"),
+        *("assign_members", "unassign_members"),
+    ],
+)
+async def test_a_guardrail_of_another_form_has_no_assignments(
+    client: OpenRouter, call: str
+) -> None:
+    """Its keys and members cannot be asked for or changed either."""
+    with pytest.raises(ValueError, match=r"^id must be a UUID"):
+        getattr(client.guardrails, call)("mine")
+
+
+async def test_an_id_may_be_a_uuid_object(emulator: Emulator, client: OpenRouter) -> None:
+    """It is sent as it is written."""
+    with pytest.raises(NotFoundError):
+        await client.guardrails.get(uuid.UUID(UUID))
+    assert emulator.requests[-1].path.endswith(f"/guardrails/{UUID}")

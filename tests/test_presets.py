@@ -58,3 +58,5 @@ async def test_wrong_settings_are_refused_at_the_call(client: OpenRouter) -> Non
         client.presets.save_messages("p", [])  # type: ignore[unused-coroutine]
     with pytest.raises(ValueError, match=r"^slug must not be empty"):
         client.presets.save("", "x")  # type: ignore[unused-coroutine]
+    with pytest.raises(TypeError, match=r"^version must be an int, got str$"):
+        client.presets.version("p", "latest")  # type: ignore[arg-type, unused-coroutine]

@@ -189,7 +189,7 @@ def add_scim(router: Router) -> None:
     groups, mappings, jobs = Rows(), Rows(), Rows()
     for name in ("engineers", "designers"):
         group = _made(display_name=name, external_id=f"ext-{name}", organization_id=_ORGANIZATION)
-        groups.add({**group, "id": f"group-{name}"})
+        groups.add(group)
 
     def delete(call: Call) -> Row:
         if "keep_members" not in call.query:
