@@ -34,8 +34,13 @@ def main() -> int:
     clients = [*OWN, *installed(given.peers)]
     rounds = given.runs or (2 if given.quick else 5)
     run = Run(given.scene or list(SCENES), clients, rounds, given.quick)
-    with serving() as url:
-        run.go(url, given.crowd, stderr_line)
+    try:
+        with serving() as url:
+            run.go(url, given.crowd, stderr_line)
+    except KeyboardInterrupt:
+        if not run.figures:
+            raise
+        print("\nstopped: these are the figures so far", file=sys.stderr)
     stderr_line("")
     about = _report.machine()
     data = _report.written(run, about, clients)

@@ -46,7 +46,7 @@ def draw(data: dict[str, Any], path: Path) -> None:
         axis.bar_label(bars, [f"{found[n]:,.1f}" if found[n] < 100 else f"{found[n]:,.0f}"
                               for n in names], padding=3, fontsize=8)  # fmt: skip
         axis.set_xscale("log")
-        axis.set_xlim(right=max(found.values()) * 4)
+        axis.set_xlim(min(found.values()) / 3, max(found.values()) * 4)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("µs of CPU a chunk (logarithmic)", fontsize=8)
         axis.tick_params(labelsize=8)

@@ -51,6 +51,8 @@ def check(*, record: bool) -> bool:
                 found[scene] = round(statistics.median(tries), 2)
                 print(f"{scene:<9}{found[scene]:>6.2f} times the floor")
                 continue
+            if scene not in recorded:
+                raise SystemExit(f"{scene} has no recorded ratio: run with --record first")
             limit = recorded[scene] * ALLOWED
             best = ratio_now(workers, url, scene)
             for _ in range(TRIES - 1):
@@ -58,7 +60,10 @@ def check(*, record: bool) -> bool:
                     best = min(best, ratio_now(workers, url, scene))
             found[scene] = best
             verdict = "" if best <= limit else "  SLOWER"
-            print(f"{scene:<9}{best:>6.2f} times the floor, at most {limit:.2f}{verdict}")
+            print(
+                f"{scene:<9}{best:>6.2f} times the floor, recorded {recorded[scene]:.2f}, "
+                f"at most {limit:.2f}{verdict}"
+            )
     if record:
         RECORDED.write_text(json.dumps(found, indent=2) + "\n")
         return True

@@ -118,7 +118,9 @@ class Floor(Client):
                     payload = event[6:]
                     if payload == b"[DONE]":
                         break
-                    yield self.decode(payload).choices[0].delta.content
+                    text = self.decode(payload).choices[0].delta.content
+                    if text:
+                        yield text
 
     async def many(self, client: Any, count: int, concurrency: int) -> int:
         import asyncio
@@ -129,7 +131,8 @@ class Floor(Client):
         async def one() -> None:
             nonlocal done
             try:
-                done += bool(await self.collect(client))
+                text = await self.collect(client)
+                done += bool(text)
             finally:
                 semaphore.release()
 
@@ -237,7 +240,7 @@ class OursCollect(Ours):
 
     async def read(self, client: Any) -> int:
         completion = await client.complete("x")
-        return completion.text.count(" ")
+        return int(completion.text.count(" "))
 
 
 class OursRaw(Ours):

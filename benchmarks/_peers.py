@@ -32,7 +32,7 @@ CHART = ("matplotlib", "matplotlib")
 
 
 class InstallError(RuntimeError):
-    """An environment could not be made."""
+    """An environment could not be made, or does not work."""
 
 
 def python_of(client: str) -> str:
@@ -101,7 +101,7 @@ IMPORTS = {
         "from pydantic_ai import Agent\n"
         "from pydantic_ai.models.openrouter import OpenRouterModel\n"
         "from pydantic_ai.providers.openrouter import OpenRouterProvider\n"
-        "Agent(OpenRouterModel('m', provider=OpenRouterProvider(api_key='k')))"
+        "Agent(OpenRouterModel('x-ai/grok-4', provider=OpenRouterProvider(api_key='k')))"
     ),
     "anthropic": "import anthropic; anthropic.AsyncAnthropic(api_key='k')",
 }
@@ -116,14 +116,14 @@ def importing(client: str | None) -> dict[str, float]:
     python = sys.executable if client is None else python_of(client)
     environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     began = time.perf_counter()
-    with subprocess.Popen([python, "-c", code], env=environ) as process:
+    command = [python, "-c", code]
+    with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"importing {client} failed")
+        raise InstallError(f"importing {client} failed")
     return {
         "count": 1,
         "cpu": usage.ru_utime + usage.ru_stime,
         "wall": time.perf_counter() - began,
-        "memory": usage.ru_maxrss / 1024,
     }

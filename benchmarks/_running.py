@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,16 +48,16 @@ class Scene:
 
 
 SCENES = {
-    "packed": Scene("many events a read", 20_000, 2_000, 4_000, on_uvloop=True),
-    "burst": Scene("an HTTP chunk an event, sent at once", 20_000, 2_000, 4_000, on_uvloop=True),
-    "trickle": Scene("an event a read", 2_000, 500, 500, on_uvloop=True),
+    "packed": Scene("many events a read", 20_000, 1_000, 4_000, on_uvloop=True),
+    "burst": Scene("an HTTP chunk an event, sent at once", 20_000, 1_000, 4_000, on_uvloop=True),
+    "trickle": Scene("an event a read", 1_000, 200, 500, on_uvloop=True),
     "short": Scene("20 chunks, 100 streams at a time", 20, 20, 20, on_uvloop=True),
     "tools": Scene("100 fragments of arguments, 20 streams at a time", 100, 100, 100),
     "relay": Scene("bytes passed on as they come", 20_000, 2_000, 4_000),
     "image": Scene("one event of 8 MiB", 1, 1, 1, unit="event"),
     "upload": Scene("a PDF of 40 MiB", 1, 1, 1, unit="request"),
     "import": Scene("cold import and first client", 1, 1, 1, unit="process"),
-    "batch": Scene("short requests, 500 at a time", 100_000, 2_000, 2_000, 3, unit="request"),
+    "batch": Scene("short requests, 500 at a time", 100_000, 2_000, 2_000, 1, unit="request"),
     "long": Scene("one stream of 200,000 chunks", 200_000, 200_000, 50_000),
     "crowd": Scene("live streams at one chunk a second each", 1_000, 1_000, 200, 3),
     "large crowd": Scene("ten thousand of them", 10_000, 10_000, 500, 1),
@@ -145,7 +145,7 @@ class Workers:
 
 
 @contextmanager
-def large_pdf() -> Iterator[str]:
+def large_pdf() -> Generator[str]:
     """Make a large file that begins like a PDF."""
     with tempfile.NamedTemporaryFile(suffix=".pdf") as file:
         file.write(b"%PDF-1.7\n" + bytes(range(256)) * (PDF_BYTES // 256))
@@ -170,7 +170,9 @@ def order_for(scene: str, client: str, url: str, file: str, quick: bool, crowd: 
     """Write down what a client is to do."""
     known = SCENES[scene]
     is_slow = CLIENTS[client.removesuffix(ON_UVLOOP)].is_slow
-    count = min(known.quick, known.slow) if quick else known.slow if is_slow else known.count
+    count = known.quick if quick else known.count
+    if is_slow:
+        count = min(count, known.slow)
     if scene == "large crowd" and not quick:
         count = crowd
     kind = {"large crowd": "crowd"}.get(scene, scene)
@@ -245,3 +247,5 @@ def stderr_line(text: str) -> None:
     """Show what is being done, on one line of the terminal."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    elif text:
+        print(text, file=sys.stderr, flush=True)

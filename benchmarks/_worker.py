@@ -13,7 +13,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ._clients import CLIENTS, Client
@@ -70,8 +70,11 @@ async def image(client: Client, base_url: str) -> dict[str, float]:
     """Read one large picture."""
     async with client.opened(base_url) as opened:
         meter = Meter()
-        await client.read(opened)
-        return meter.figures(1)
+        found = await client.read(opened)
+        figures = meter.figures(1)
+    if not found:
+        raise RuntimeError("it gave no picture")
+    return figures
 
 
 async def upload(client: Client, base_url: str, path: str) -> dict[str, float]:
@@ -181,7 +184,7 @@ async def measured(client: Client, order: dict[str, Any]) -> dict[str, float]:
 
 def main(name: str, loop: str) -> None:
     """Take orders until there are no more."""
-    run: Callable[[Awaitable[Any]], Any] = asyncio.run  # type: ignore[assignment]
+    run: Callable[[Coroutine[Any, Any, Any]], Any] = asyncio.run
     if loop == "uvloop":
         import uvloop  # type: ignore[import-not-found, unused-ignore]
 

@@ -377,8 +377,9 @@ class EventStream(Generic[T]):
             raise ResponseClosed
         if response.observation is not None:
             response = response.observation.followed(response)
-        self._reset()
-        self._decoder = SSEDecoder(self._limits.max_event_size)
+        if self.status is not None:  # another attempt had got as far as this
+            self._reset()
+            self._decoder = SSEDecoder(self._limits.max_event_size)
         self._items = _NO_ITEMS
         self._events = NO_EVENTS
         self._first = None

@@ -18,6 +18,8 @@ _SENTINEL: Final = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][\r\n]")
 _FINISH: Final = re.compile(
     rb'"(?:finish_reason|stop_reason)"\s*:\s*"|"type"\s*:\s*"response\.(?:completed|incomplete)"'
 )
+# A search for one beginning takes a third of the time; what it finds is looked at once more.
+_ANY_REASON: Final = re.compile(rb'_reason"\s*:\s*"')
 
 
 class EventAligner:
@@ -34,6 +36,7 @@ class EventAligner:
 
     __slots__ = (
         "_after_carriage_return",
+        "_has_choices",
         "_held",
         "_last",
         "_last_event",
@@ -49,6 +52,7 @@ class EventAligner:
         )
         self._held: list[bytes] = []
         self._after_carriage_return = False
+        self._has_choices = False  # so no event of /responses is to be looked for
         self.finished = False
         self.done = False
         self.data_reads = 0
@@ -76,7 +80,10 @@ class EventAligner:
     def _note(self, frames: bytes) -> None:
         self.data_reads += 1
         # The reason may have come reads before the end: usage and citations come behind it.
-        self.finished = self.finished or _FINISH.search(frames) is not None
+        if not self.finished:
+            self._has_choices = self._has_choices or b'"choices"' in frames
+            if not self._has_choices or _ANY_REASON.search(frames) is not None:
+                self.finished = _FINISH.search(frames) is not None
         tail = frames[-_SENTINEL_TAIL:]
         self.done = self.done or (b"[DONE]" in tail and _SENTINEL.search(tail) is not None)
         if self._last_event and self._last_event in frames:

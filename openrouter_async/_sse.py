@@ -32,6 +32,7 @@ _DATA: Final = b"data: "
 _NAME: Final = b"event: "
 _RUNS: Final = (_DATA, _NAME)
 _divided: Final = re.compile(rb"\n\ndata: ").split  # faster than `bytes.split`
+_JOINED: Final = 64
 _RETRY_DIGITS: Final = 18
 """Python refuses to read a number of thousands of digits, and no wait is that long."""
 
@@ -134,13 +135,13 @@ class SSEDecoder:
             EventTooLargeError: An event outgrew `max_event_size`. Anything else is a bug.
         """
         if self._is_plain and data.endswith(b"\n\n") and data.startswith(b"data: "):
-            run = data[6:-2]
-            if b"\n" not in run:  # one event, as mostly
-                if len(run) <= self._max and b"\r" not in run:
-                    return [run]
+            end = len(data) - 2
+            if data.find(b"\n") == end:  # one event, as mostly
+                if end - 6 <= self._max and b"\r" not in data:
+                    return [data[6:-2]]
             else:
-                parts = _divided(run)
-                if self._is_run(run, parts):
+                parts = _divided(memoryview(data)[6:end])
+                if self._is_run(data, 6, end, parts):
                     return parts
         events: list[bytes] = []
         try:
@@ -197,19 +198,23 @@ class SSEDecoder:
             return start
         if data.startswith(_NAME, start):
             return end + 2 if self._take_named_run(data[start:end], events) else start
-        run = data[start + 6 : end]
-        parts = _divided(run)
-        if not self._is_run(run, parts):
+        parts = _divided(memoryview(data)[start + 6 : end])
+        if not self._is_run(data, start + 6, end, parts):
             return start
         events += parts
         return end + 2
 
-    def _is_run(self, run: bytes, parts: list[bytes]) -> bool:
+    def _is_run(self, data: bytes, start: int, end: int, parts: list[bytes]) -> bool:
         # Any other line end in the run belongs to framing that only the general path knows.
-        if b"\r" in run or b"\n" in b"".join(parts):
+        if data.find(b"\r", start, end) >= 0:
             return False
+        # Joined, they are searched for a line feed in a fifth of the time; not all at once, as
+        # blocks of that size would come fresh from the system each time, and go back.
+        for first in range(0, len(parts), _JOINED):
+            if b"\n" in b"".join(parts[first : first + _JOINED]):
+                return False
         # The general path gives what came before an event that is too large.
-        return len(run) <= self._max or max(map(len, parts)) <= self._max
+        return end - start <= self._max or max(map(len, parts)) <= self._max
 
     def _take_named_run(self, run: bytes, events: list[bytes]) -> bool:
         """Take a run of events that have a name and one line of data each, if it is one."""

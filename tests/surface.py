@@ -42,6 +42,7 @@ DIFFERENT: Final[dict[str, str]] = {
     r"POST /videos body input_references": "the argument references",
     r"POST /auth/keys body code_(verifier|challenge_method)": "the arguments verifier and method",
     r".*overrides\[\]\.(min_prompt_tokens|utc_start|utc_end): .*": "numbers that count are ints",
+    r"GET /batches answer\.data\[\]\.results.*": "a list tells no results, whatever it holds",
     r"GET /datasets/.* answer\.data\[\]\.total_tokens: .*": "a count in a string is read as an int",
     r"GET /generation(/content)? query id": "the argument is called generation_id",
     r"GET /images/models/.* answer\.id": "it is the model that was asked for",

@@ -39,7 +39,10 @@ class Schema:
     """A JSON schema with the definitions that it refers to."""
 
     value: Json
-    root: Json = field(repr=False, compare=False)
+    root: Json = field(compare=False)
+
+    def __repr__(self) -> str:
+        return "<schema>"  # all of it fills megabytes
 
     def alternatives(self) -> Iterator[Schema]:
         """Give the plain schemas that this one stands for, references and unions resolved."""
@@ -57,6 +60,8 @@ class Schema:
         ]
         for part in parts:
             yield from Schema(part, self.root)._alternatives(seen)
+        if self.value.get("type") == "null":
+            return
         if not parts or "properties" in self.value:
             yield self
 
@@ -65,6 +70,18 @@ class Schema:
         for name in reference.removeprefix("#/").split("/"):
             value = value[name]
         return cast("Json", value)
+
+    @property
+    def allows_null(self) -> bool:
+        """Whether null is allowed too."""
+        said = self.value.get("type", [])
+        parts = [*self.value.get("oneOf", ()), *self.value.get("anyOf", ())]
+        return (
+            "null" in ([said] if isinstance(said, str) else said)
+            or self.value.get("nullable") is True
+            or None in self.value.get("enum", ())
+            or any(part.get("type") == "null" for part in parts)
+        )
 
     @property
     def kinds(self) -> set[str]:
@@ -104,6 +121,9 @@ class Described:
     bodies: list[Schema]
     answers: list[Schema]
     statuses: set[int]
+
+    def __repr__(self) -> str:
+        return f"<described {self.endpoint}>"
 
 
 def read_description(path: Path) -> list[Described]:

@@ -111,4 +111,7 @@ def _plain(value: object) -> object:
         return result
     if isinstance(value, list):
         return [_plain(item) for item in cast("list[object]", value)]
+    if isinstance(value, dict):
+        items = cast("dict[str, object]", value).items()
+        return {name: _plain(item) for name, item in items}
     return value
