@@ -34,11 +34,14 @@ async def test_each_saving_is_a_version(client: OpenRouter) -> None:
     assert [one.system_prompt for one in versions] == [None, "Be kind.", "Be brief."]
     first = await client.presets.version("p", 1)
     assert first.config == {"model": MODEL, "max_tokens": 5}
-    assert [one.slug for one in await client.presets.list()] == ["p"]
+    await client.presets.save("q", "x", model=MODEL)
+    assert [one.slug for one in await client.presets.list()] == ["q", "p"]
+    await client.presets.save("p", "x", model=MODEL)
+    assert [one.slug for one in await client.presets.list()] == ["p", "q"]
     with pytest.raises(NotFoundError):
-        await client.presets.version("p", 4)
+        await client.presets.version("p", 5)
     with pytest.raises(NotFoundError):
-        await client.presets.get("q")
+        await client.presets.get("other")
 
 
 async def test_a_header_of_a_keyword_is_a_header(emulator: Emulator, client: OpenRouter) -> None:

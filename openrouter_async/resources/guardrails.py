@@ -83,7 +83,7 @@ class Guardrails(Group):
 
     @_CREATE
     def create(self, **fields: Unpack[NewGuardrail]) -> Coroutine[Any, Any, Guardrail]:
-        """Make a guardrail. Management key.
+        """Make a guardrail, which holds for nobody until it is assigned. Management key.
 
         Args:
             **fields: Any keyword of `NewGuardrail`; ``name`` is needed.
@@ -105,7 +105,7 @@ class Guardrails(Group):
     def update(
         self, id: Uuid, **fields: Unpack[GuardrailChanges]
     ) -> Coroutine[Any, Any, Guardrail]:
-        """Change a guardrail; None takes a rule away. Management key.
+        """Change a guardrail; None takes a rule away, and lists are replaced. Management key.
 
         Args:
             id: The guardrail.
@@ -160,7 +160,7 @@ class Guardrails(Group):
     def assign_keys(
         self, id: Uuid, **fields: Unpack[KeysToAssign]
     ) -> Coroutine[Any, Any, AssignedCount]:
-        """Put keys under a guardrail. Management key.
+        """Put keys under a guardrail, in place of the one that each was under. Management key.
 
         Args:
             id: The guardrail.

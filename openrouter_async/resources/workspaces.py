@@ -110,6 +110,8 @@ class Workspaces(Group):
     def delete(self, id: str, **query: Unpack[WorkspaceDeletion]) -> Coroutine[Any, Any, Deletion]:
         """Delete a workspace with its budgets and guardrails. Management key.
 
+        The API refuses while it has active API keys.
+
         Args:
             id: The workspace.
             **query: ``confirm_default_workspace_deletion=True`` deletes even the default one.
@@ -191,7 +193,7 @@ class Workspaces(Group):
     def remove_members(
         self, id: str, **fields: Unpack[WorkspacePeople]
     ) -> Coroutine[Any, Any, RemovedMembers]:
-        """Have people leave a workspace. Management key.
+        """Have people leave a workspace, in which they must have no active key. Management key.
 
         Args:
             id: The workspace.
