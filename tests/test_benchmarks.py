@@ -286,7 +286,7 @@ def test_a_slow_client_is_given_less_and_a_quick_run_least() -> None:
     assert count("typed", quick=False) == known.count
     assert count("typed on uvloop", quick=False) == known.count
     assert count("openai (httpx)", quick=False) == known.slow
-    assert count("typed", quick=True) == count("litellm", quick=True)
+    assert count("litellm", quick=True) <= count("typed", quick=True) < known.count
     assert order_for("large crowd", "typed", "", "", False, 77)["count"] == 77
 
 

@@ -114,7 +114,7 @@ def lost(said: object, read: object, place: str = "answer") -> Iterator[str]:
             else:
                 yield from lost(below, found[name], f"{place}.{name}")
     elif isinstance(said, list):
-        wanted: list[Any] = said
+        wanted: list[Any] = cast("Any", said)
         items = cast("list[Any]", read)
         if not isinstance(read, list) or len(items) != len(wanted):
             yield f"{place}[]: {read!r}"
