@@ -24,7 +24,7 @@ _FORMATS: Final = {
 }
 # One of the two descriptions names no formats; there a field's name tells its form.
 _NAMED: Final = {
-    **dict.fromkeys(("workspace_id", "classifier_id"), _FORMATS["uuid"]),
+    **dict.fromkeys(("workspace_id", "classifier_id", "scim_group_id"), _FORMATS["uuid"]),
     **dict.fromkeys(("start_date", "end_date", "date", "day"), _FORMATS["date"]),
     **dict.fromkeys(("expires_at", "created_after", "created_before"), _FORMATS["date-time"]),
     **dict.fromkeys(("code_verifier", "code_challenge"), "a" * 43),
@@ -35,9 +35,13 @@ _NAMED: Final = {
     "total_tokens": "12",
     "amount": "5",
     "code_challenge_method": "S256",
+    "slug": "two-words",
+    "allowed_api_key_hashes": "a" * 64,
 }
 _PATTERNS: Final = {
     r"^\d{4}-\d{2}-\d{2}$": "2026-01-31",
+    "^[a-f0-9]{64}$": "a" * 64,
+    "^[a-z0-9]+(?:-[a-z0-9]+)*$": "two-words",
 }
 
 
@@ -47,6 +51,8 @@ def named(name: str, value: Any) -> Any:
         return 0.5
     if isinstance(value, int) and name in ("limit", "offset"):
         return min(max(value, 1), 100)
+    if isinstance(value, list):
+        return [named(name, item) for item in cast("list[object]", value)]
     return _NAMED.get(name, value) if isinstance(value, str) else value
 
 

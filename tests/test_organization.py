@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
 
 from openrouter_async import OpenRouter
-from openrouter_async.errors import BadRequestError, NotFoundError, PermissionDeniedError
+from openrouter_async.errors import (
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from openrouter_async.testing import Emulator
 
 KEY = "sk-provider-key-that-nobody-sees"
@@ -79,14 +85,134 @@ async def test_a_workspace_has_budgets_and_members(client: OpenRouter) -> None:
     assert (await spaces.delete(WORKSPACE, confirm_default_workspace_deletion=True)).deleted
 
 
+async def test_a_workspace_goes_by_its_slug_too(client: OpenRouter) -> None:
+    """Whatever is asked of it can be asked by its slug, which is there once."""
+    spaces = client.workspaces
+    made = await spaces.create(name="Search", slug="search")
+    assert await spaces.get("search") == made
+    with pytest.raises(BadRequestError, match="slug"):
+        await spaces.create(name="Other", slug="search")
+    with pytest.raises(BadRequestError, match="slug"):
+        await spaces.update("default", slug="search")
+    assert (await spaces.update("search", slug="find")).slug == "find"
+    put = await spaces.set_budget("find", "daily", limit_usd=1)
+    assert put.data is not None
+    assert put.data.workspace_id == made.id
+    assert (await spaces.budgets(made.id)).data == [put.data]
+    await spaces.add_members("find", user_ids=["user-ada"])
+    assert [one.role for one in await spaces.members(made.id)] == ["admin"]
+    assert (await spaces.delete("find")).deleted
+    with pytest.raises(NotFoundError):
+        await spaces.members(made.id)
+
+
+async def test_everybody_is_in_the_default_workspace(client: OpenRouter) -> None:
+    """Nobody has to be let into it."""
+    people = await client.organization.members()
+    members = await client.workspaces.members("default")
+    assert [one.user_id for one in members] == [one.id for one in people]
+
+
+async def test_a_shorter_interval_has_a_smaller_budget(client: OpenRouter) -> None:
+    """A limit that is not below those of longer intervals is refused, and the old one stays."""
+    spaces = client.workspaces
+    monthly = await spaces.set_budget(WORKSPACE, "monthly", limit_usd=100)
+    for interval, limit_usd in (("daily", 100), ("lifetime", 50)):
+        with pytest.raises(BadRequestError, match="limits must decrease"):
+            await spaces.set_budget(WORKSPACE, interval, limit_usd=limit_usd)
+    daily = await spaces.set_budget(WORKSPACE, "daily", limit_usd=5)
+    changed = await spaces.set_budget(WORKSPACE, "daily", limit_usd=6)
+    assert daily.data is not None
+    assert changed.data is not None
+    assert changed.data.id == daily.data.id
+    assert (await spaces.budgets("default")).data == [monthly.data, changed.data]
+
+
 async def test_the_budget_of_a_workspace_counts(client: OpenRouter) -> None:
     """Once its keys have spent it, they are refused until it is raised or taken away."""
     await client.workspaces.set_budget(WORKSPACE, "daily", limit_usd=1e-9)
     await client.complete("Hi", model="openai/gpt-4o-mini")
-    with pytest.raises(PermissionDeniedError, match="Workspace budget exceeded"):
+    with pytest.raises(PermissionDeniedError, match=r"^Workspace daily budget of \$0\.00 exceeded"):
         await client.complete("Hi", model="openai/gpt-4o-mini")
+    with pytest.raises(PermissionDeniedError, match=r"^Workspace daily budget"):
+        await client.messages.create("Hi", model="openai/gpt-4o-mini", max_tokens=5)
     await client.workspaces.set_budget(WORKSPACE, "daily", limit_usd=100)
     await client.complete("Hi", model="openai/gpt-4o-mini")
+
+
+async def test_a_key_is_told_its_budgets(emulator: Emulator, client: OpenRouter) -> None:
+    """Those of its workspace and of its guardrails, with what is left, and the nearest to its end."""
+    assert (await client.keys.current()).budgets == []
+    home = await client.workspaces.get("default")
+    assert home.default_guardrail_id is not None
+    made = await client.keys.create(name="ci")
+    assert made.data is not None
+    await client.workspaces.set_budget("default", "monthly", limit_usd=3)
+    rail = await client.guardrails.create(name="ci", limit_usd=1, reset_interval="weekly")
+    await client.guardrails.assign_keys(rail.id, key_hashes=[made.data.hash])
+    await client.guardrails.update(home.default_guardrail_id, limit_usd=2)
+    await client.complete("Hi", model="openai/gpt-4o-mini")
+    async with OpenRouter(made.key, base_url=emulator.base_url) as own:
+        answer = await own.complete("Hi there", model="openai/gpt-4o-mini")
+        current = await own.keys.current()
+        budgets = current.budgets or []
+        assert [(one.scope, one.limit_usd, one.reset_interval) for one in budgets] == [
+            ("workspace", 3, "monthly"),
+            ("workspace_default_key", 2, None),
+            ("api_key", 1, "weekly"),
+        ]
+        assert [one.resets_at is None for one in budgets] == [False, True, False]
+        assert (budgets[0].spend_usd or 0) > (budgets[1].spend_usd or 0)
+        assert budgets[2].spend_usd == answer.cost
+        assert budgets[2].guardrail_id == rail.id
+        assert current.effective_budget == budgets[2]
+        await client.guardrails.update(rail.id, limit_usd=1e-9)
+        with pytest.raises(PermissionDeniedError, match=r"^Guardrail weekly budget"):
+            await own.complete("Hi", model="openai/gpt-4o-mini")
+        await client.guardrails.delete(rail.id)
+        await own.complete("Hi", model="openai/gpt-4o-mini")
+
+
+async def test_a_default_guardrail_is_there_once_it_says_something(client: OpenRouter) -> None:
+    """Until it is changed there is none, and its name is not for changing."""
+    id = (await client.workspaces.get("default")).default_guardrail_id
+    assert id is not None
+    with pytest.raises(NotFoundError):
+        await client.guardrails.get(id)
+    with pytest.raises(BadRequestError, match="name"):
+        await client.guardrails.update(id, name="mine")
+    await client.guardrails.update(id, enforce_zdr=True)
+    assert (await client.guardrails.get(id)).enforce_zdr
+
+
+async def test_a_key_is_under_one_guardrail(client: OpenRouter) -> None:
+    """Another takes the first one's place, and a deleted one leaves nobody behind."""
+    rails = client.guardrails
+    first, second = await rails.create(name="a"), await rails.create(name="b")
+    for rail in (first, second):
+        await rails.assign_keys(rail.id, key_hashes=["k"])
+        await rails.assign_members(rail.id, member_user_ids=["user-ada"])
+    assert await rails.keys(first.id) == []
+    assert [one.guardrail_id for one in await rails.all_keys()] == [second.id]
+    await rails.delete(second.id)
+    assert await rails.all_keys() == []
+    assert [one.guardrail_id for one in await rails.all_members()] == [first.id]
+
+
+async def test_a_workspace_takes_what_is_its_own_along(client: OpenRouter) -> None:
+    """It cannot be deleted while keys work in it; then its guardrails go with it."""
+    made = await client.workspaces.create(name="Search", slug="search")
+    rail = await client.guardrails.create(name="a", workspace_id=made.id)
+    assert await client.guardrails.list() == []
+    assert [one.id for one in await client.guardrails.list(workspace_id=made.id)] == [rail.id]
+    key = await client.keys.create(name="ci", workspace_id=made.id)
+    assert key.data is not None
+    with pytest.raises(BadRequestError, match="active API keys"):
+        await client.workspaces.delete(made.id)
+    await client.keys.delete(key.data.hash)
+    await client.workspaces.delete(made.id)
+    with pytest.raises(NotFoundError):
+        await client.guardrails.get(rail.id)
 
 
 async def test_a_provider_key_is_kept_and_not_shown(emulator: Emulator, client: OpenRouter) -> None:
@@ -96,6 +222,7 @@ async def test_a_provider_key_is_kept_and_not_shown(emulator: Emulator, client: 
     assert KEY not in repr(made)
     assert made.label == "sk-p...es"
     changed = await client.byok.update(made.id, allowed_models=["a/b"], key="another")
+    assert changed.label == "anot...er"
     assert (changed.allowed_models, changed.is_fallback) == (["a/b"], True)
     assert await client.byok.list(provider="openai") == [changed]
     assert await client.byok.list(provider="azure") == []
@@ -140,6 +267,10 @@ async def test_groups_of_the_directory_lead_into_workspaces(client: OpenRouter) 
     made = await client.scim.create(
         scim_group_id=groups[0].id, workspace_id=WORKSPACE, role="member"
     )
+    with pytest.raises(ConflictError):
+        await client.scim.create(scim_group_id=groups[0].id, workspace_id=WORKSPACE, role="admin")
+    with pytest.raises(NotFoundError):
+        await client.scim.create(scim_group_id=UUID, workspace_id=WORKSPACE, role="admin")
     assert (await client.scim.update(made.id, role="admin")).role == "admin"
     assert [one.role for one in await client.scim.list()] == ["admin"]
     assert (await client.scim.get(made.id)).workspace_id == WORKSPACE
@@ -175,6 +306,8 @@ async def test_all_of_it_needs_a_management_key() -> None:
                     await listing
 
 
+UUID = "b2f5b8a0-5e0c-4b7e-9c1c-0f1d2e3a4b5c"
+OPENAI = {"provider": "openai", "key": KEY}
 WRONG: list[tuple[str, str, dict[str, Any], str]] = [
     ("guardrails", "create", {}, "^name is missing"),
     ("guardrails", "create", {"name": "x", "limit_usd": 0}, "^limit_usd must be above 0"),
@@ -183,7 +316,21 @@ WRONG: list[tuple[str, str, dict[str, Any], str]] = [
     ("workspaces", "create", {"name": "x"}, "^slug is missing"),
     ("byok", "create", {"provider": "openai", "key": ""}, "^key must have at least 1"),
     ("observability", "create", {"type": "s3", "name": "x"}, "^config is missing"),
-    ("scim", "create", {"scim_group_id": "g", "workspace_id": "w", "role": "r"}, "^workspace_id"),
+    ("scim", "create", {"scim_group_id": UUID, "workspace_id": "w", "role": "r"}, "^workspace_id"),
+    ("scim", "create", {"scim_group_id": "g", "workspace_id": UUID, "role": "r"}, "^scim_group_id"),
+    (
+        "workspaces",
+        "create",
+        {"name": "x", "slug": "Two words"},
+        r"^slug must match \^\[a-z0-9\]\+",
+    ),
+    (
+        "byok",
+        "create",
+        {**OPENAI, "allowed_api_key_hashes": []},
+        "^allowed_api_key_hashes must have",
+    ),
+    ("byok", "create", {**OPENAI, "allowed_api_key_hashes": ["x"]}, "^allowed_api_key_hashes"),
 ]
 
 
@@ -200,8 +347,42 @@ async def test_wrong_arguments_are_refused_at_the_call(
 async def test_nobody_is_not_put_anywhere(client: OpenRouter) -> None:
     """An empty list of keys, members or users is refused by its name."""
     with pytest.raises(ValueError, match=r"^key_hashes must have at least 1 item"):
-        client.guardrails.assign_keys("g", key_hashes=[])  # type: ignore[unused-coroutine]
+        client.guardrails.assign_keys(UUID, key_hashes=[])  # type: ignore[unused-coroutine]
     with pytest.raises(ValueError, match=r"^member_user_ids must have at least 1 item"):
-        client.guardrails.assign_members("g", member_user_ids=[])  # type: ignore[unused-coroutine]
+        client.guardrails.assign_members(UUID, member_user_ids=[])  # type: ignore[unused-coroutine]
     with pytest.raises(ValueError, match=r"^user_ids must have at least 1 item"):
         client.workspaces.add_members("w", user_ids=[])  # type: ignore[unused-coroutine]
+
+
+@pytest.mark.parametrize("group", ["byok", "guardrails", "observability", "scim"])
+async def test_an_id_of_another_form_is_refused_at_the_call(client: OpenRouter, group: str) -> None:
+    """What must be a UUID is named where it is none, and nothing is sent."""
+    calls = getattr(client, group)
+    more: dict[str, Any] = {"keep_members": True} if group == "scim" else {}
+    for call, fields in ((calls.get, {}), (calls.update, {}), (calls.delete, more)):
+        with pytest.raises(ValueError, match=r"^id must be a UUID such as"):
+            call("mine", **fields)
+        with pytest.raises(TypeError, match=r"^id must be a UUID, got int$"):
+            call(7, **fields)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("keys", "members", "assign_keys", "unassign_keys"),
+        *("assign_members", "unassign_members"),
+    ],
+)
+async def test_a_guardrail_of_another_form_has_no_assignments(
+    client: OpenRouter, call: str
+) -> None:
+    """Its keys and members cannot be asked for or changed either."""
+    with pytest.raises(ValueError, match=r"^id must be a UUID"):
+        getattr(client.guardrails, call)("mine")
+
+
+async def test_an_id_may_be_a_uuid_object(emulator: Emulator, client: OpenRouter) -> None:
+    """It is sent as it is written."""
+    with pytest.raises(NotFoundError):
+        await client.guardrails.get(uuid.UUID(UUID))
+    assert emulator.requests[-1].path.endswith(f"/guardrails/{UUID}")

@@ -34,11 +34,14 @@ async def test_each_saving_is_a_version(client: OpenRouter) -> None:
     assert [one.system_prompt for one in versions] == [None, "Be kind.", "Be brief."]
     first = await client.presets.version("p", 1)
     assert first.config == {"model": MODEL, "max_tokens": 5}
-    assert [one.slug for one in await client.presets.list()] == ["p"]
+    await client.presets.save("q", "x", model=MODEL)
+    assert [one.slug for one in await client.presets.list()] == ["q", "p"]
+    await client.presets.save("p", "x", model=MODEL)
+    assert [one.slug for one in await client.presets.list()] == ["p", "q"]
     with pytest.raises(NotFoundError):
-        await client.presets.version("p", 4)
+        await client.presets.version("p", 5)
     with pytest.raises(NotFoundError):
-        await client.presets.get("q")
+        await client.presets.get("other")
 
 
 async def test_a_header_of_a_keyword_is_a_header(emulator: Emulator, client: OpenRouter) -> None:
@@ -58,3 +61,5 @@ async def test_wrong_settings_are_refused_at_the_call(client: OpenRouter) -> Non
         client.presets.save_messages("p", [])  # type: ignore[unused-coroutine]
     with pytest.raises(ValueError, match=r"^slug must not be empty"):
         client.presets.save("", "x")  # type: ignore[unused-coroutine]
+    with pytest.raises(TypeError, match=r"^version must be an int, got str$"):
+        client.presets.version("p", "latest")  # type: ignore[arg-type, unused-coroutine]

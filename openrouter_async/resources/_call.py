@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
 from urllib.parse import quote
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -44,6 +45,7 @@ __all__ = [
     "model_at",
     "query_of",
     "segment",
+    "uuid_at",
 ]
 
 T = TypeVar("T")
@@ -290,6 +292,16 @@ def segment(name: str, value: str) -> str:
     if value.strip(". \t\n") == "":
         raise ValueError(f"{name} must not be empty, got {value!r}")
     return quote(value, safe=":~@")
+
+
+def uuid_at(name: str, value: UUID | str) -> str:
+    """Make one part of a path of an id that must be a UUID.
+
+    Raises:
+        TypeError: It is neither a UUID nor text.
+        ValueError: It has another form.
+    """
+    return str(fit(value, UUID, name))
 
 
 def model_at(model: str) -> tuple[str, str]:

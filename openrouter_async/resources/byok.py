@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Final, Unpack
 
+from ..types._forms import Uuid
 from ..types.byok import NewProviderKey, ProviderKey, ProviderKeyChanges, ProviderKeyQuery
 from ..types.pages import Deletion
-from ._call import Group, Operation
+from ._call import Group, Operation, uuid_at
 from ._list import Listing, ListOperation
 
 __all__ = ["Byok"]
@@ -24,7 +25,11 @@ _DELETE: Final = Operation(f"DELETE {_ONE}", Deletion, inside=None, key="managem
 
 
 class Byok(Group):
-    """Provider keys of the user's own; reached as `OpenRouter.byok`."""
+    """Provider keys of the user's own; reached as `OpenRouter.byok`.
+
+    An `id` is a UUID, and a wrong form raises ValueError at the call; `NotFoundError` says that
+    there is none of it.
+    """
 
     __slots__ = ()
 
@@ -48,13 +53,13 @@ class Byok(Group):
         return _CREATE.send(self._sender, fields=fields)
 
     @_GET
-    def get(self, id: str) -> Coroutine[Any, Any, ProviderKey]:
+    def get(self, id: Uuid) -> Coroutine[Any, Any, ProviderKey]:
         """Get what is known of a provider key. Management key."""
-        return _GET.send(self._sender, id)
+        return _GET.send(self._sender, uuid_at("id", id))
 
     @_UPDATE
     def update(
-        self, id: str, **fields: Unpack[ProviderKeyChanges]
+        self, id: Uuid, **fields: Unpack[ProviderKeyChanges]
     ) -> Coroutine[Any, Any, ProviderKey]:
         """Change a provider key, or what it may be used for. Management key.
 
@@ -62,9 +67,9 @@ class Byok(Group):
             id: The key's id.
             **fields: Any keyword of `ProviderKeyChanges`.
         """
-        return _UPDATE.send(self._sender, id, fields=fields)
+        return _UPDATE.send(self._sender, uuid_at("id", id), fields=fields)
 
     @_DELETE
-    def delete(self, id: str) -> Coroutine[Any, Any, Deletion]:
+    def delete(self, id: Uuid) -> Coroutine[Any, Any, Deletion]:
         """Take a provider key back. Management key."""
-        return _DELETE.send(self._sender, id)
+        return _DELETE.send(self._sender, uuid_at("id", id))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Final, Unpack
 
+from ..types._forms import Uuid
 from ..types.guardrails import (
     AssignedCount,
     Guardrail,
@@ -21,7 +22,7 @@ from ..types.guardrails import (
     UnassignedCount,
 )
 from ..types.pages import Deletion, PageQuery
-from ._call import Group, Operation
+from ._call import Group, Operation, uuid_at
 from ._list import Listing, ListOperation
 
 __all__ = ["Guardrails"]
@@ -63,7 +64,11 @@ _UNASSIGN_MEMBERS: Final = Operation(
 
 
 class Guardrails(Group):
-    """Guardrails, and who is under them; reached as `OpenRouter.guardrails`."""
+    """Guardrails, and who is under them; reached as `OpenRouter.guardrails`.
+
+    An `id` is a UUID, and a wrong form raises ValueError at the call; `NotFoundError` says that
+    there is none of it.
+    """
 
     __slots__ = ()
 
@@ -78,7 +83,7 @@ class Guardrails(Group):
 
     @_CREATE
     def create(self, **fields: Unpack[NewGuardrail]) -> Coroutine[Any, Any, Guardrail]:
-        """Make a guardrail. Management key.
+        """Make a guardrail, which holds for nobody until it is assigned. Management key.
 
         Args:
             **fields: Any keyword of `NewGuardrail`; ``name`` is needed.
@@ -92,24 +97,26 @@ class Guardrails(Group):
         return _CREATE.send(self._sender, fields=fields)
 
     @_GET
-    def get(self, id: str) -> Coroutine[Any, Any, Guardrail]:
+    def get(self, id: Uuid) -> Coroutine[Any, Any, Guardrail]:
         """Get a guardrail. Management key."""
-        return _GET.send(self._sender, id)
+        return _GET.send(self._sender, uuid_at("id", id))
 
     @_UPDATE
-    def update(self, id: str, **fields: Unpack[GuardrailChanges]) -> Coroutine[Any, Any, Guardrail]:
-        """Change a guardrail; None takes a rule away. Management key.
+    def update(
+        self, id: Uuid, **fields: Unpack[GuardrailChanges]
+    ) -> Coroutine[Any, Any, Guardrail]:
+        """Change a guardrail; None takes a rule away, and lists are replaced. Management key.
 
         Args:
             id: The guardrail.
             **fields: Any keyword of `GuardrailChanges`.
         """
-        return _UPDATE.send(self._sender, id, fields=fields)
+        return _UPDATE.send(self._sender, uuid_at("id", id), fields=fields)
 
     @_DELETE
-    def delete(self, id: str) -> Coroutine[Any, Any, Deletion]:
+    def delete(self, id: Uuid) -> Coroutine[Any, Any, Deletion]:
         """Delete a guardrail. Management key."""
-        return _DELETE.send(self._sender, id)
+        return _DELETE.send(self._sender, uuid_at("id", id))
 
     @_ALL_KEYS
     def all_keys(self, **query: Unpack[PageQuery]) -> Listing[KeyAssignment]:
@@ -130,40 +137,40 @@ class Guardrails(Group):
         return _ALL_MEMBERS.walk(self._sender, fields=query)
 
     @_LIST_KEYS
-    def keys(self, id: str, **query: Unpack[PageQuery]) -> Listing[KeyAssignment]:
+    def keys(self, id: Uuid, **query: Unpack[PageQuery]) -> Listing[KeyAssignment]:
         """List the keys that are under a guardrail. Management key.
 
         Args:
             id: The guardrail.
             **query: Any keyword of `PageQuery`.
         """
-        return _LIST_KEYS.walk(self._sender, id, fields=query)
+        return _LIST_KEYS.walk(self._sender, uuid_at("id", id), fields=query)
 
     @_LIST_MEMBERS
-    def members(self, id: str, **query: Unpack[PageQuery]) -> Listing[MemberAssignment]:
+    def members(self, id: Uuid, **query: Unpack[PageQuery]) -> Listing[MemberAssignment]:
         """List the members who are under a guardrail. Management key.
 
         Args:
             id: The guardrail.
             **query: Any keyword of `PageQuery`.
         """
-        return _LIST_MEMBERS.walk(self._sender, id, fields=query)
+        return _LIST_MEMBERS.walk(self._sender, uuid_at("id", id), fields=query)
 
     @_ASSIGN_KEYS
     def assign_keys(
-        self, id: str, **fields: Unpack[KeysToAssign]
+        self, id: Uuid, **fields: Unpack[KeysToAssign]
     ) -> Coroutine[Any, Any, AssignedCount]:
-        """Put keys under a guardrail. Management key.
+        """Put keys under a guardrail, in place of the one that each was under. Management key.
 
         Args:
             id: The guardrail.
             **fields: ``key_hashes``, of which at least one is needed.
         """
-        return _ASSIGN_KEYS.send(self._sender, id, fields=fields)
+        return _ASSIGN_KEYS.send(self._sender, uuid_at("id", id), fields=fields)
 
     @_UNASSIGN_KEYS
     def unassign_keys(
-        self, id: str, **fields: Unpack[KeysToAssign]
+        self, id: Uuid, **fields: Unpack[KeysToAssign]
     ) -> Coroutine[Any, Any, UnassignedCount]:
         """Take keys from under a guardrail. Management key.
 
@@ -171,11 +178,11 @@ class Guardrails(Group):
             id: The guardrail.
             **fields: ``key_hashes``, of which at least one is needed.
         """
-        return _UNASSIGN_KEYS.send(self._sender, id, fields=fields)
+        return _UNASSIGN_KEYS.send(self._sender, uuid_at("id", id), fields=fields)
 
     @_ASSIGN_MEMBERS
     def assign_members(
-        self, id: str, **fields: Unpack[MembersToAssign]
+        self, id: Uuid, **fields: Unpack[MembersToAssign]
     ) -> Coroutine[Any, Any, AssignedCount]:
         """Put members under a guardrail. Management key.
 
@@ -183,11 +190,11 @@ class Guardrails(Group):
             id: The guardrail.
             **fields: ``member_user_ids``, of which at least one is needed.
         """
-        return _ASSIGN_MEMBERS.send(self._sender, id, fields=fields)
+        return _ASSIGN_MEMBERS.send(self._sender, uuid_at("id", id), fields=fields)
 
     @_UNASSIGN_MEMBERS
     def unassign_members(
-        self, id: str, **fields: Unpack[MembersToAssign]
+        self, id: Uuid, **fields: Unpack[MembersToAssign]
     ) -> Coroutine[Any, Any, UnassignedCount]:
         """Take members from under a guardrail. Management key.
 
@@ -195,4 +202,4 @@ class Guardrails(Group):
             id: The guardrail.
             **fields: ``member_user_ids``, of which at least one is needed.
         """
-        return _UNASSIGN_MEMBERS.send(self._sender, id, fields=fields)
+        return _UNASSIGN_MEMBERS.send(self._sender, uuid_at("id", id), fields=fields)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Final, Unpack
 
+from ..types._forms import Uuid
 from ..types.observability import (
     Destination,
     DestinationChanges,
@@ -15,7 +16,7 @@ from ..types.observability import (
     NewDestination,
 )
 from ..types.pages import Deletion
-from ._call import Group, Operation
+from ._call import Group, Operation, uuid_at
 from ._list import Listing, ListOperation
 
 __all__ = ["Observability"]
@@ -30,7 +31,11 @@ _DELETE: Final = Operation(f"DELETE {_ONE}", Deletion, inside=None, key="managem
 
 
 class Observability(Group):
-    """Destinations of traces; reached as `OpenRouter.observability`."""
+    """Destinations of traces; reached as `OpenRouter.observability`.
+
+    An `id` is a UUID, and a wrong form raises ValueError at the call; `NotFoundError` says that
+    there is none of it.
+    """
 
     __slots__ = ()
 
@@ -59,13 +64,13 @@ class Observability(Group):
         return _CREATE.send(self._sender, fields=fields)
 
     @_GET
-    def get(self, id: str) -> Coroutine[Any, Any, Destination]:
+    def get(self, id: Uuid) -> Coroutine[Any, Any, Destination]:
         """Get a destination. Management key."""
-        return _GET.send(self._sender, id)
+        return _GET.send(self._sender, uuid_at("id", id))
 
     @_UPDATE
     def update(
-        self, id: str, **fields: Unpack[DestinationChanges]
+        self, id: Uuid, **fields: Unpack[DestinationChanges]
     ) -> Coroutine[Any, Any, Destination]:
         """Change a destination. Management key.
 
@@ -73,9 +78,9 @@ class Observability(Group):
             id: The destination.
             **fields: Any keyword of `DestinationChanges`.
         """
-        return _UPDATE.send(self._sender, id, fields=fields)
+        return _UPDATE.send(self._sender, uuid_at("id", id), fields=fields)
 
     @_DELETE
-    def delete(self, id: str) -> Coroutine[Any, Any, Deletion]:
+    def delete(self, id: Uuid) -> Coroutine[Any, Any, Deletion]:
         """Remove a destination. Management key."""
-        return _DELETE.send(self._sender, id)
+        return _DELETE.send(self._sender, uuid_at("id", id))

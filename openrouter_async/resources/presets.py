@@ -17,6 +17,7 @@ from ..types.presets import Preset, PresetVersion
 from ..types.responses import ResponseParams
 from ._body import encode_body
 from ._call import Group, Operation
+from ._fit import fit
 from ._list import Listing, ListOperation
 from ._messages import plain
 from ._params import checked_params
@@ -84,8 +85,9 @@ class Presets(Group):
 
         Raises:
             NotFoundError: There is no such preset or version.
+            TypeError: `version` is no int.
         """
-        return _GET_VERSION.send(self._sender, slug, str(version))
+        return _GET_VERSION.send(self._sender, slug, str(fit(version, int, "version")))
 
     @_SAVE
     def save(

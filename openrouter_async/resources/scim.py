@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Final, Unpack
 
+from ..types._forms import Uuid
 from ..types.pages import Deletion, PageQuery
 from ..types.scim import (
     GroupMapping,
@@ -19,7 +20,7 @@ from ..types.scim import (
     ScimGroup,
     SyncJob,
 )
-from ._call import Group, Operation
+from ._call import Group, Operation, uuid_at
 from ._list import Listing, ListOperation
 from ._waiting import wait_for_end
 
@@ -42,7 +43,11 @@ _SYNC_JOB: Final = Operation("GET /scim/sync-jobs/{id}", SyncJob, key="managemen
 
 
 class Scim(Group):
-    """The directory's groups and where they lead; reached as `OpenRouter.scim`."""
+    """The directory's groups and where they lead; reached as `OpenRouter.scim`.
+
+    The `id` of a mapping is a UUID, and a wrong form raises ValueError at the call;
+    `NotFoundError` says that there is none of it.
+    """
 
     __slots__ = ()
 
@@ -68,13 +73,13 @@ class Scim(Group):
         return _CREATE.send(self._sender, fields=fields)
 
     @_GET
-    def get(self, id: str) -> Coroutine[Any, Any, GroupMapping]:
+    def get(self, id: Uuid) -> Coroutine[Any, Any, GroupMapping]:
         """Get one mapping. Management key."""
-        return _GET.send(self._sender, id)
+        return _GET.send(self._sender, uuid_at("id", id))
 
     @_UPDATE
     def update(
-        self, id: str, **fields: Unpack[GroupMappingChanges]
+        self, id: Uuid, **fields: Unpack[GroupMappingChanges]
     ) -> Coroutine[Any, Any, GroupMapping]:
         """Make a group's people admins or members. Management key.
 
@@ -82,11 +87,11 @@ class Scim(Group):
             id: The mapping.
             **fields: ``role``, which is needed.
         """
-        return _UPDATE.send(self._sender, id, fields=fields)
+        return _UPDATE.send(self._sender, uuid_at("id", id), fields=fields)
 
     @_DELETE
     def delete(
-        self, id: str, **query: Unpack[GroupMappingDeletion]
+        self, id: Uuid, **query: Unpack[GroupMappingDeletion]
     ) -> Coroutine[Any, Any, Deletion]:
         """Have a group lead nowhere any more. Management key.
 
@@ -94,7 +99,7 @@ class Scim(Group):
             id: The mapping.
             **query: ``keep_members``, which is needed: whether its people stay where they are.
         """
-        return _DELETE.send(self._sender, id, fields=query)
+        return _DELETE.send(self._sender, uuid_at("id", id), fields=query)
 
     @_GROUPS
     def groups(self, **query: Unpack[GroupQuery]) -> Listing[ScimGroup]:

@@ -67,7 +67,7 @@ _REMOVE: Final = Operation(
 class Workspaces(Group):
     """Workspaces, their budgets and members; reached as `OpenRouter.workspaces`.
 
-    A workspace is named by its id or its slug.
+    A workspace is named by its id or its slug; `NotFoundError` says that there is none of it.
     """
 
     __slots__ = ()
@@ -86,10 +86,8 @@ class Workspaces(Group):
         """Make a workspace. Management key.
 
         Args:
-            **fields: Any keyword of `NewWorkspace`; ``name`` and ``slug`` are needed.
-
-        Raises:
-            ConflictError: There is one of this slug.
+            **fields: Any keyword of `NewWorkspace`; ``name`` and ``slug``, of lower-case letters
+                and digits with single hyphens between them, are needed.
         """
         return _CREATE.send(self._sender, fields=fields)
 
@@ -110,7 +108,9 @@ class Workspaces(Group):
 
     @_DELETE
     def delete(self, id: str, **query: Unpack[WorkspaceDeletion]) -> Coroutine[Any, Any, Deletion]:
-        """Delete a workspace. Management key.
+        """Delete a workspace with its budgets and guardrails. Management key.
+
+        The API refuses while it has active API keys.
 
         Args:
             id: The workspace.
@@ -147,7 +147,10 @@ class Workspaces(Group):
         Args:
             id: The workspace.
             interval: ``daily``, ``weekly``, ``monthly`` or ``lifetime``.
-            **fields: Any keyword of `WorkspaceBudgetLimit`; ``limit_usd`` is needed.
+            **fields: Any keyword of `WorkspaceBudgetLimit`; ``limit_usd``, in USD, is needed.
+
+        Raises:
+            BadRequestError: It is not below the limit of every longer interval.
 
         >>> async def example(client: OpenRouter, id: str) -> None:
         ...     await client.workspaces.set_budget(id, "monthly", limit_usd=100)
@@ -190,7 +193,7 @@ class Workspaces(Group):
     def remove_members(
         self, id: str, **fields: Unpack[WorkspacePeople]
     ) -> Coroutine[Any, Any, RemovedMembers]:
-        """Have people leave a workspace. Management key.
+        """Have people leave a workspace, in which they must have no active key. Management key.
 
         Args:
             id: The workspace.

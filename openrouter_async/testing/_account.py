@@ -212,7 +212,8 @@ def _key_row(key: str, body: Row) -> Row:
 
 
 def _current_key(key: str, ledger: Ledger) -> Row:
-    made = next((row for row in ledger.keys.all() if row["hash"] == hash_of(key)), None)
+    made = ledger.keys.find(hash=hash_of(key))
+    budgets = ledger.budgets_of(key)
     spent = ledger.spent if made is None else made["usage"]
     return {
         "label": f"{key[:8]}...{key[-3:]}",
@@ -230,4 +231,6 @@ def _current_key(key: str, ledger: Ledger) -> Row:
         "include_byok_in_limit": False,
         "expires_at": None,
         "rate_limit": {"requests": -1, "interval": "10s"},
+        "budgets": budgets,
+        "effective_budget": min(budgets, key=lambda row: row["remaining_usd"], default=None),
     }

@@ -33,12 +33,10 @@ from openrouter_async.testing._ledger import Ledger
 from openrouter_async.testing._model import RefusedError, answer_to, read_request
 from openrouter_async.testing._organization import (
     add_byok,
-    add_guardrails,
     add_observability,
     add_organization,
     add_presets,
     add_scim,
-    add_workspaces,
 )
 from openrouter_async.testing._script import Reply
 from openrouter_async.testing._sign_in import add_sign_in
@@ -47,6 +45,7 @@ from openrouter_async.testing._tenants import add_external_users, add_private_en
 from openrouter_async.testing._texts import answers_to, refusal, reply_of
 from openrouter_async.testing._vectors import add_vectors
 from openrouter_async.testing._video import Videos
+from openrouter_async.testing._workspaces import add_guardrails, add_workspaces
 
 __all__ = ["Service"]
 
@@ -85,7 +84,7 @@ class Service:
         add_external_users(self._router)
         add_files(self._router)
         add_generations(self._router, self._records, self._contents)
-        add_guardrails(self._router)
+        add_guardrails(self._router, self._ledger)
         add_observability(self._router)
         add_organization(self._router)
         add_presets(self._router)
@@ -94,7 +93,7 @@ class Service:
         add_server_tools(self._router)
         add_sign_in(self._router, add_keys(self._router, self._ledger))
         add_vault(self._router)
-        add_workspaces(self._router, self._ledger.budgets)
+        add_workspaces(self._router, self._ledger)
         add_vectors(self._router)
         self.parsed: Final[Counter[str]] = Counter()  # how often each document was, by its hash
 
@@ -123,9 +122,10 @@ class Service:
         path = request.path.removeprefix(BASE_PATH)
         match request.method, path:
             case "POST", "/chat/completions" | "/completions" | "/messages" | "/responses":
-                refused = self._ledger.refusal(key_in(request))
-                if refused is not None:
-                    return refused
+                try:
+                    self._ledger.refuse_if_spent(key_in(request))
+                except RefusedError as refused:
+                    return refusal(path, refused.status, refused.message)
                 return self._chat(request) if "chat" in path else self._text(request, path)
             case _, path if path == "/images" or path.startswith("/images/"):
                 return answer_images(request, pace=self._pace)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote
+from uuid import uuid4
 
 import msgspec
 
@@ -21,11 +22,12 @@ from openrouter_async.testing._desk import BASE_PATH, ReceivedRequest
 from openrouter_async.testing._model import RefusedError
 from openrouter_async.testing._script import Reply
 
-__all__ = ["Call", "Router", "Row", "Rows", "key_in", "now", "page"]
+__all__ = ["Call", "Router", "Row", "Rows", "filtered", "key_in", "made", "maker", "now", "page"]
 
 Row: TypeAlias = dict[str, Any]
 Verb: TypeAlias = Literal["list", "create", "get", "update", "delete"]
 
+_PAGE: Final = 50
 _BRACES: Final = re.compile(r"\\\{\w+\\\}")
 _VERBS: Final[tuple[Verb, ...]] = ("list", "create", "get", "update", "delete")
 _ONLY_MANAGEMENT: Final = "Only management keys can perform this operation"
@@ -126,9 +128,50 @@ class Rows:
         self.get(id)
         return self._rows.pop(id)
 
-    def all(self) -> list[Row]:
-        """Give all of them."""
-        return list(self._rows.values())
+    def all(self, **fields: object) -> list[Row]:
+        """Give all of them, or those with these fields."""
+        return [row for row in self._rows.values() if _has(row, fields)]
+
+    def find(self, **fields: object) -> Row | None:
+        """Give the first one with these fields; None where there is none."""
+        return next((row for row in self._rows.values() if _has(row, fields)), None)
+
+    def drop(self, **fields: object) -> int:
+        """Forget those with these fields, and give how many they were."""
+        gone = [str(row[self.id]) for row in self.all(**fields)]
+        for id in gone:
+            del self._rows[id]
+        return len(gone)
+
+
+def _has(row: Row, fields: Mapping[str, object]) -> bool:
+    return all(row.get(name) == value for name, value in fields.items())
+
+
+def made(**fields: Any) -> Row:
+    """Give a new row with an id of its own."""
+    return {"id": str(uuid4()), "created_at": now(), "updated_at": now(), **fields}
+
+
+def maker(**defaults: Any) -> Callable[[Row], Row]:
+    """Give what makes a row of a body: the defaults, and what the body says over them."""
+    return lambda body: made(**{**defaults, **body})
+
+
+def filtered(rows: Rows, *names: str, **defaults: str) -> Callable[[Call], Row]:
+    """Give what lists those rows that are as the query says.
+
+    Args:
+        rows: The rows.
+        *names: What the query may say.
+        **defaults: What else it may say, and what is meant where it does not.
+    """
+
+    def listed(call: Call) -> Row:
+        wanted = {**defaults, **{n: call.query[n] for n in (*names, *defaults) if n in call.query}}
+        return page(rows.all(**wanted), call.query, _PAGE)
+
+    return listed
 
 
 def page(rows: Sequence[Row], query: Mapping[str, str], size: int) -> Row:

@@ -6,7 +6,9 @@ What may live here: the wire struct of ``/byok``, and the keywords of its calls.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Required, TypeAlias, TypedDict
+from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+
+from msgspec import Meta
 
 from ._forms import Text, Uuid
 from ._request import Open
@@ -15,6 +17,7 @@ from .pages import PageQuery
 
 __all__ = ["NewProviderKey", "ProviderKey", "ProviderKeyChanges", "ProviderKeyQuery"]
 
+_Hash: TypeAlias = Annotated[str, Meta(pattern="^[a-f0-9]{64}$", max_length=64)]
 _Region: TypeAlias = Open[Literal["global", "europe", "us"]]
 
 
@@ -55,7 +58,7 @@ class _Settings(TypedDict, total=False):
     is_byok_only: bool
     allowed_models: Sequence[str] | None
     allowed_user_ids: Sequence[str] | None
-    allowed_api_key_hashes: Sequence[str] | None
+    allowed_api_key_hashes: Annotated[Sequence[_Hash], Meta(min_length=1)] | None
     declared_region: _Region | None
     declared_zdr: bool | None
 

@@ -39,6 +39,7 @@ _Builtin: TypeAlias = Open[
 ]
 _Regions: TypeAlias = Sequence[Open[Literal["global", "europe", "us"]]]
 _Some: TypeAlias = Annotated[Sequence[str], Meta(min_length=1)]
+_Named: TypeAlias = Annotated[Sequence[Text], Meta(min_length=1)]
 
 
 class ContentFilter(WireStruct):
@@ -198,12 +199,12 @@ class GuardrailQuery(PageQuery, total=False):
 class KeysToAssign(TypedDict, total=False):
     """Keywords of `Guardrails.assign_keys` and `unassign_keys`."""
 
-    key_hashes: Required[_Some]
+    key_hashes: Required[_Named]
     extra_body: Mapping[str, Any]
 
 
 class MembersToAssign(TypedDict, total=False):
     """Keywords of `Guardrails.assign_members` and `unassign_members`."""
 
-    member_user_ids: Required[_Some]
+    member_user_ids: Required[_Named]
     extra_body: Mapping[str, Any]

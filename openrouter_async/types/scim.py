@@ -70,7 +70,7 @@ class SyncJob(WireStruct):
 class NewGroupMapping(TypedDict, total=False):
     """Keywords of `Scim.create`; all three are needed."""
 
-    scim_group_id: Required[Text]
+    scim_group_id: Required[Uuid]
     workspace_id: Required[Uuid]
     role: Required[_Role]
     extra_body: Mapping[str, Any]

@@ -30,6 +30,8 @@ __all__ = [
     "WorkspacePeople",
 ]
 
+_Slug: TypeAlias = Annotated[str, Meta(pattern="^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=50)]
+
 BudgetInterval: TypeAlias = Open[Literal["daily", "weekly", "monthly", "lifetime"]]
 """How often a budget begins anew."""
 
@@ -129,7 +131,7 @@ class NewWorkspace(_Settings, total=False):
     """Keywords of `Workspaces.create`."""
 
     name: Required[Text]
-    slug: Required[Text]
+    slug: Required[_Slug]
     extra_body: Mapping[str, Any]
 
 
@@ -137,7 +139,7 @@ class WorkspaceChanges(_Settings, total=False):
     """Keywords of `Workspaces.update`."""
 
     name: Text
-    slug: Text
+    slug: _Slug
     extra_body: Mapping[str, Any]
 
 
