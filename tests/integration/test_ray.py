@@ -151,7 +151,7 @@ def rows(count: int) -> Any:
     return ray.data.from_items(items, override_num_blocks=min(8, count))
 
 
-def titles() -> Iterator[tuple[psutil.Process, str]]:
+def titles() -> Iterator[tuple[Any, str]]:
     """Give the processes of the cluster with their titles; one that ends meanwhile has none."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
