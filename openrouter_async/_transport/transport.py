@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from .._sealed import SealedBytes
 from ..errors import OpenRouterError
-from .failures import foreign, refused_by_proxy, translated
+from .failures import closed_before_sending, foreign, refused_by_proxy, translated
 from .network import environment_proxy, load
 from .opening import Opening, begin
 from .pool import Pool
@@ -172,12 +172,12 @@ class Transport:
             del failure, cause  # its traceback holds this frame, which must not hold it
 
     async def _send(self, request: Request, pool: Pool, opening: Opening) -> aiohttp.ClientResponse:
-        from .reuse import ClosedBeforeSendingError
-
+        more: dict[str, Any] = {}
         while True:
             begin(opening)
             if not pool.owned:
                 opening.enter("headers")  # a user's session reports no phases
+                more = _deadlines_of(opening.timeouts)
             try:
                 response = await pool.session.request(
                     request.method,
@@ -188,9 +188,9 @@ class Transport:
                     allow_redirects=False,
                     proxy=pool.proxy,
                     ssl=pool.tls if pool.tls is not None else True,
-                    **({} if pool.owned else _deadlines_of(opening.timeouts)),
+                    **more,
                 )
-            except ClosedBeforeSendingError:
+            except closed_before_sending():
                 opening.disconnected()
                 if not opening.is_reused:
                     raise
