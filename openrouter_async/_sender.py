@@ -293,8 +293,8 @@ class Sender:
         while response.status in _REDIRECTS and "location" in response.headers:
             response.close()
             redirects += 1
-            if redirects > _MAX_REDIRECTS:
-                raise ProtocolError(f"more than {_MAX_REDIRECTS} redirects")
+            if redirects == _MAX_REDIRECTS:
+                raise ProtocolError(f"{_MAX_REDIRECTS} redirects in a row")
             request = _redirected(request, response)
             response = await self._transport.open(request, timeouts)
         if 200 <= response.status < 300:
