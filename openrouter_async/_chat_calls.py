@@ -26,7 +26,7 @@ from ._sender import JSON_HEADERS, STREAM_HEADERS, Sender
 from ._structured import ResponseType
 from ._timing import opening_of
 from ._transport import Response
-from .budget import UNHELD, Budget, Reservation
+from .budget import Budget, Reservation
 from .documents import DocumentStore
 from .resources import chat
 from .stream import ChatStream
@@ -35,6 +35,9 @@ from .types.arrival import Arrival
 
 __all__ = ["ChatCalls"]
 
+
+_UNHELD: Final = Reservation(())
+"""That of all requests without a budget: it has nothing to hold."""
 
 _SENDS_JSON: Final = {"Content-Type": "application/json"}
 _STREAM_HEADERS: Final = STREAM_HEADERS | _SENDS_JSON
@@ -164,7 +167,7 @@ class ChatCalls:
         check_type("remember_documents", remembers, bool)
         documents = CallDocuments(self.documents) if remembers else None
         has_budget = budget is not None or self._budget is not None
-        reservation = Reservation((self._budget, budget)) if has_budget else UNHELD
+        reservation = Reservation((self._budget, budget)) if has_budget else _UNHELD
         return _Call(waits, reservation, documents)
 
     def _entry(

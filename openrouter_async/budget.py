@@ -23,7 +23,7 @@ from typing import Final, NamedTuple, Self
 
 from .errors import BudgetExceededError, OpenRouterError
 
-__all__ = ["UNHELD", "Budget", "Reservation"]
+__all__ = ["Budget", "Reservation"]
 
 _UNIT: Final = 10**12
 
@@ -300,10 +300,6 @@ class Reservation:
         """Take what another reservation holds; that one holds nothing any more."""
         self._shares, other._shares = other._shares, []
         self._is_settled = other._is_settled
-
-
-UNHELD: Final = Reservation(())
-"""That of all requests without a budget: it has nothing to hold."""
 
 
 def _checked(name: str, value: object) -> int:

@@ -269,9 +269,16 @@ __import__(PACKAGE)
 print(json.dumps({"loaded": sorted(set(sys.modules) - before), "blame": Watch.blame}))
 """
 
-NOT_AT_IMPORT = ["aiohttp", "ssl"]
+NOT_AT_IMPORT = [
+    "aiohttp",
+    "ssl",
+    "asyncio",
+    "email",
+    "hashlib",
+    *(f"{PACKAGE}.{part}" for part in ("batch", "parsing", "sharing", "tools", "testing")),
+]
 # Not forbidden; printed, so that whoever wonders about a slow start sees it (`make test PYTEST_ARGS=-rP`).
-HEAVY = {"anyio", "asyncio", "email", "http", "inspect", "logging", "multiprocessing", "urllib"}
+HEAVY = {"anyio", "http", "inspect", "logging", "multiprocessing", "urllib"}
 
 
 def test_importing_the_package_opens_no_network_stack() -> None:
