@@ -108,6 +108,10 @@ class _State(Enum):
 _LIVE: Final = frozenset({_State.NEW, _State.OPENING, _State.OPEN})
 
 
+async def _has_been_sent(_: Accept) -> None:
+    raise RuntimeError("a stream is sent once")
+
+
 class EventStream(Generic[T]):
     """A stream of items that are decoded from the events of one response.
 
@@ -245,8 +249,10 @@ class EventStream(Generic[T]):
             raise RuntimeError(f"this stream cannot be started: it is {self._state.value}")
         self._state = _State.OPENING
         self._leaving = leaving = Interruption()
+        # It holds the request, which may be megabytes, and is needed once.
+        send, self._send = self._send, _has_been_sent
         try:
-            await self._send(self._accept)
+            await send(self._accept)
         except BaseException as error:
             self._leaving = None  # it is over, and `close` must not interrupt it any more
             was_left = leaving.over() or isinstance(error, ResponseClosed | StopAsyncIteration)

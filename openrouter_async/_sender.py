@@ -28,7 +28,6 @@ from ._error_bodies import error_from_response
 from ._limits import Limiter, Permit
 from ._pdf import BodyWithDocuments
 from ._retry import classify, delay_before_retry, why_too_long
-from ._sealed import SealedText
 from ._stats import ClientStats, stats_of
 from ._transport import Request, Response, ResponseClosed, StreamedBody, Transport
 from ._turns import is_being_cancelled
@@ -282,9 +281,7 @@ class Sender:
             raise _no_key()
         named = self._named | {name.lower(): (name, value) for name, value in headers.items()}
         if self.key:
-            # Sealed, as every frame of an error shows it.
-            value = SealedText(f"Bearer {self.key.reveal()}")
-            named["authorization"] = "Authorization", value
+            named["authorization"] = "Authorization", self.key.authorization
         return Request(method, _url_of(self.base_url, path), dict(named.values()), body, query)
 
     async def _followed(self, response: Response, request: Request, timeouts: Timeouts) -> Response:
