@@ -1,8 +1,9 @@
 """What calls of the API have in common: an operation is declared once, and sent from there.
 
 The rule of this file: an `Operation` says all that a call needs (method, path, query, body, answer,
-kind of key), so that the group's method is a line and what can be asked for can be read off. What
-is wrong is refused at the call, by the argument's name; the sender sends and tries again.
+kind of key). The group's method is the declaration where it can be: `operation` reads its signature
+and does the rest, so that nothing is left to write below the docstring. What is wrong is refused at
+the call, by the argument's name; the sender sends and tries again.
 
 A read that failed on its way is asked again, as asking twice changes nothing; what creates is
 never sent twice when nobody knows whether it was taken, as there is no key to tell the two apart.
@@ -13,10 +14,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from functools import cache
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
+from functools import cache, cached_property, wraps
+from typing import (
+    Any,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+    get_type_hints,
+)
 from urllib.parse import quote
-from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -37,20 +48,24 @@ from ._params import plain_params
 __all__ = [
     "Answered",
     "Asked",
+    "Call",
     "Group",
     "KeyKind",
     "Operation",
-    "answer_of",
+    "declared",
     "decoded",
     "model_at",
+    "operation",
     "query_of",
-    "segment",
-    "uuid_at",
+    "timeouts_of",
 ]
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 F = TypeVar("F", bound=Callable[..., Any])
+
+Call: TypeAlias = Coroutine[Any, Any, T]
+"""A call that is awaited for its answer. Wrong arguments have raised before there is one."""
 
 KeyKind: TypeAlias = Literal["normal", "management", "any", "none"]
 """Which key a call needs; ``none`` sends one where the client has it."""
@@ -78,16 +93,41 @@ class Asked(NamedTuple):
     query: dict[str, str]
     body: bytes | None
     headers: Mapping[str, str]
-    content_type: str = _JSON
+
+
+class _Signature(NamedTuple):
+    """What a call takes and gives.
+
+    Attributes:
+        answer: The type of the answer; `bytes` are the body as it is.
+        query: A TypedDict of what stands in the query.
+        body: A TypedDict or a struct of what stands in the body.
+        places: The types of what stands in the path and is no text.
+    """
+
+    answer: Any
+    query: type | None
+    body: type | None
+    places: Mapping[str, Any]
 
 
 class Group:
-    """An endpoint group: what its methods share."""
+    """An endpoint group: what its methods share.
+
+    Args:
+        sender: Who sends.
+        key: Of a subclass, which key the operations need that do not say it themselves.
+    """
 
     __slots__ = ("_sender",)
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
+
+    def __init_subclass__(cls, *, key: KeyKind = "any") -> None:
+        for member in vars(cls).values():
+            for one in getattr(member, "operations", ()):
+                one.key = one.key or key
 
 
 class Operation(Generic[T]):
@@ -99,27 +139,31 @@ class Operation(Generic[T]):
         inside: The field of the body that holds it; None where the body itself is it.
         query: A TypedDict of what stands in the query.
         body: A TypedDict of what stands in the body.
-        key: Which key the call needs.
+        key: Which key the call needs; None leaves it to the group.
+        mark: The field that every answer has, and an error has not.
+        method: The method whose signature says answer, query and body, in place of the three.
     """
 
     def __init__(
         self,
         endpoint: str,
-        answer: type[T],
+        answer: type[T] | None = None,
         *,
         inside: str | None = "data",
         query: type | None = None,
         body: type | None = None,
-        key: KeyKind = "any",
+        key: KeyKind | None = None,
+        mark: str | None = None,
+        method: Callable[..., Any] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.method, self.path = endpoint.split(" ")
         self.names: Final = tuple(_NAMES_IN_PATH.findall(self.path))
-        self.answer = answer
         self.inside = inside
-        self.query = query
-        self.body = body
-        self.key: Final[KeyKind] = key
+        self.key = key
+        self.mark: Final = mark or inside
+        self._said = _Signature(answer, query, body, {})
+        self._declared_by = method
 
     def __call__(self, method: F) -> F:
         marked = cast("Any", method)
@@ -128,6 +172,27 @@ class Operation(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<operation {self.endpoint}>"
+
+    @cached_property
+    def _signature(self) -> _Signature:
+        """What the call takes and gives; annotations are read when somebody asks, not before."""
+        method = self._declared_by
+        return self._said if method is None else _signature_of(method, self.names)
+
+    @property
+    def answer(self) -> type[T]:
+        """What comes back; `bytes` are the body as it is."""
+        return cast("type[T]", self._signature.answer)
+
+    @property
+    def query(self) -> type | None:
+        """What stands in the query."""
+        return self._signature.query
+
+    @property
+    def body(self) -> type | None:
+        """What stands in the body."""
+        return self._signature.body
 
     @property
     def body_type(self) -> type[WireStruct]:
@@ -138,11 +203,12 @@ class Operation(Generic[T]):
     def send(
         self,
         sender: Sender,
-        *at: str,
+        *at: object,
         fields: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         timeouts: Timeouts | None = None,
-    ) -> Coroutine[Any, Any, T]:
+    ) -> Call[T]:
         """Check the arguments now, and give what sends them.
 
         Args:
@@ -150,93 +216,125 @@ class Operation(Generic[T]):
             *at: What stands in the braces of the path, in order.
             fields: What goes into the query and into the body, by the names of the two types.
             headers: Headers of this request alone.
+            body: The body, where it is made already.
             timeouts: Deadlines of this request, in place of the client's.
         """
-        return self.send_asked(sender, self.ask(*at, fields=fields, headers=headers), timeouts)
+        asked = self.ask(*at, fields=fields, headers=headers, body=body)
+        return self.send_asked(sender, asked, timeouts)
 
-    def send_asked(
-        self, sender: Sender, asked: Asked, timeouts: Timeouts | None = None
-    ) -> Coroutine[Any, Any, T]:
-        """Send what `ask` gave, perhaps with another body."""
+    def send_asked(self, sender: Sender, asked: Asked, timeouts: Timeouts | None = None) -> Call[T]:
+        """Send what `ask` gave."""
         sender.refuse_if_closed()
-        return self._sent(sender, asked, timeouts)
+        return self._sent(sender, asked, timeouts_of(sender, timeouts))
 
     def ask(
         self,
-        *at: str,
+        *at: object,
         fields: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> Asked:
         """Check the arguments and put the request together; see `send`."""
-        place = {name: segment(name, value) for name, value in zip(self.names, at, strict=True)}
-        query, body = _split(fields or {}, self.query, self.body)
-        encoded = None if self.body is None else SealedBytes(encode_body(body))
-        return Asked(self.path.format(**place), query, encoded, headers or {})
+        kinds = self._signature.places
+        place = {
+            name: segment(name, value, kinds.get(name, str))
+            for name, value in zip(self.names, at, strict=True)
+        }
+        body_type = self.body if body is None else None
+        query, said = _split(fields or {}, self.query, body_type)
+        if body_type is not None:
+            body = SealedBytes(encode_body(said))
+        return Asked(self.path.format(**place), query, body, headers or {})
 
-    async def answer_to(
-        self, sender: Sender, asked: Asked, timeouts: Timeouts | None = None
-    ) -> Answered:
+    async def answer_to(self, sender: Sender, asked: Asked, timeouts: Timeouts) -> Answered:
         """Send and give the whole answer, as bytes."""
+
+        async def accept(response: Response) -> Answered:
+            return Answered(await read_body(response, timeouts), response.headers)
+
+        headers = {"Accept": _JSON, "Accept-Encoding": "gzip, deflate"}
+        if asked.body is not None:
+            headers["Content-Type"] = _JSON
+        is_repeatable = self.method in _CAN_BE_REPEATED
+        retry = msgspec.structs.replace(sender.retry, retry_unknown=True) if is_repeatable else None
         try:
-            return await answer_of(
-                sender,
+            return await sender.send(
                 self.method,
                 asked.path,
-                query=asked.query,
+                accept,
+                headers={**headers, **asked.headers},
                 body=asked.body,
-                content_type=asked.content_type,
-                headers=asked.headers,
+                query=asked.query,
                 timeouts=timeouts,
+                retry=retry,
                 needs_key=self.key != "none",
-                is_repeatable=self.method in _CAN_BE_REPEATED,
             )
         except (AuthenticationError, PermissionDeniedError) as error:
             if self.key == "management" and error.status is not None:
                 error.args = (f"{error}; {_NEEDS_MANAGEMENT}",)
             raise
 
-    async def _sent(self, sender: Sender, asked: Asked, timeouts: Timeouts | None) -> T:
+    async def _sent(self, sender: Sender, asked: Asked, timeouts: Timeouts) -> T:
         answered = await self.answer_to(sender, asked, timeouts)
         if self.answer is bytes:
             return cast("T", answered.body)
-        value = decoded(answered, self.body_type, sender, mark=self.inside)
+        value = decoded(answered, self.body_type, sender, mark=self.mark)
         return cast("T", value if self.inside is None else getattr(value, self.inside))
 
 
-async def answer_of(
-    sender: Sender,
-    method: str,
-    path: str,
-    *,
-    query: Mapping[str, str] | None = None,
-    body: bytes | None = None,
-    content_type: str = _JSON,
-    headers: Mapping[str, str] | None = None,
-    timeouts: Timeouts | None = None,
-    needs_key: bool = True,
-    is_repeatable: bool = False,
-) -> Answered:
-    """Send a request and give the whole answer."""
+def operation(
+    endpoint: str, *, inside: str | None = "data", key: KeyKind | None = None
+) -> Callable[[F], F]:
+    """Make a method of a group, which has no body, do an operation of the API.
+
+    Its first arguments stand in the braces of the path, in order. Keywords that are gathered as
+    ``**query`` go into the query, all others into the body. It gives a `Call` of the answer.
+
+    Args:
+        endpoint: Method and path.
+        inside: The field of the body that holds the answer; None where the body itself is it.
+        key: Which key the call needs, where it is not that of the group.
+    """
+
+    def declare(method: F) -> F:
+        one = Operation[Any](endpoint, inside=inside, key=key, method=method)
+        return declared(method, one, one.send)
+
+    return declare
+
+
+def declared(method: F, one: Operation[Any], do: Callable[..., object]) -> F:
+    """Give a method without a body the one that its operation makes unnecessary.
+
+    Args:
+        method: The method.
+        one: Its operation.
+        do: What a call does: called with the sender, what stands in the path, and ``fields``.
+    """
+
+    @wraps(method)
+    def call(group: Group, /, *given: object, **fields: object) -> object:
+        method(group, *given, **fields)  # does nothing but refuse what it does not take
+        at = [*given, *(fields.pop(name) for name in one.names[len(given) :])]
+        return do(group._sender, *at, fields=fields)  # pyright: ignore[reportPrivateUsage]
+
+    return cast("F", one(call))
+
+
+def _signature_of(method: Callable[..., Any], names: tuple[str, ...]) -> _Signature:
+    hints = get_type_hints(method, include_extras=True)
+    places = {name: hints.pop(name) for name in names}
+    answer = get_args(hints.pop("return"))[-1]
+    kinds = {name: get_args(kind)[0] for name, kind in hints.items()}  # of Unpack[...]
+    query = kinds.pop("query", None)
+    return _Signature(answer, query, next(iter(kinds.values()), None), places)
+
+
+def timeouts_of(sender: Sender, timeouts: Timeouts | None) -> Timeouts:
+    """Give the deadlines of a request: those of the call, else the client's."""
     waits = sender.timeouts if timeouts is None else timeouts
     check_type("timeouts", waits, Timeouts)
-
-    async def accept(response: Response) -> Answered:
-        return Answered(await read_body(response, waits), response.headers)
-
-    sent = {"Accept": _JSON, "Accept-Encoding": "gzip, deflate", **(headers or {})}
-    if body is not None:
-        sent["Content-Type"] = content_type
-    return await sender.send(
-        method,
-        path,
-        accept,
-        headers=sent,
-        body=body,
-        query=query,
-        timeouts=waits,
-        retry=msgspec.structs.replace(sender.retry, retry_unknown=True) if is_repeatable else None,
-        needs_key=needs_key,
-    )
+    return waits
 
 
 def decoded(answered: Answered, kind: type[S], sender: Sender, *, mark: str | None) -> S:
@@ -281,27 +379,21 @@ def _error_of(details: Any, sender: Sender) -> OpenRouterError:
     return error_in_stream(details, now=time.time(), secret=secret)
 
 
-def segment(name: str, value: str) -> str:
+def segment(name: str, value: object, kind: Any = str) -> str:
     """Make one part of a path of an argument.
 
     Raises:
-        TypeError: It is no text.
-        ValueError: It is empty, or would lead elsewhere.
+        TypeError: It is nothing of its kind.
+        ValueError: It is empty, would lead elsewhere, or has another form than its kind.
     """
-    check_type(name, value, str)
-    if value.strip(". \t\n") == "":
-        raise ValueError(f"{name} must not be empty, got {value!r}")
-    return quote(value, safe=":~@")
-
-
-def uuid_at(name: str, value: UUID | str) -> str:
-    """Make one part of a path of an id that must be a UUID.
-
-    Raises:
-        TypeError: It is neither a UUID nor text.
-        ValueError: It has another form.
-    """
-    return str(fit(value, UUID, name))
+    if kind is str:
+        check_type(name, value, str)
+    else:
+        value = fit(value, kind, name)
+    text = str(value)
+    if text.strip(". \t\n") == "":
+        raise ValueError(f"{name} must not be empty, got {text!r}")
+    return quote(text, safe=":~@")
 
 
 def model_at(model: str) -> tuple[str, str]:

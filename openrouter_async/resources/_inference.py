@@ -6,7 +6,7 @@ keywords that are checked, the budgets it is held to, and the type that reads th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
@@ -21,11 +21,9 @@ from .._transport import Response
 from ..budget import Budget, Reservation
 from ..errors import BudgetUnpriceableError
 from ..types.arrival import Arrival
-from ._body import encode_body
-from ._call import Answered, Operation, decoded
+from ._call import Answered, Call, Group, Operation, decoded, timeouts_of
 from ._messages import plain
-from ._params import checked_params
-from .chat import NOT_IN_BODY, chat_headers
+from .chat import body_of, chat_headers
 from .generations import Generations
 from .models import Models
 
@@ -62,7 +60,7 @@ class _Request(NamedTuple):
     reservation: Reservation
 
 
-class Inference:
+class Inference(Group):
     """A group of text endpoints.
 
     Args:
@@ -72,12 +70,10 @@ class Inference:
         prices: What they can cost.
     """
 
-    __slots__ = ("_budget", "_model", "_prices", "_sender")
-
     def __init__(
         self, sender: Sender, model: str | None, budget: Budget | None, prices: PriceList
     ) -> None:
-        self._sender = sender
+        super().__init__(sender)
         self._model = model
         self._budget = budget
         self._prices = prices
@@ -127,14 +123,12 @@ class Inference:
         main: Mapping[str, Any],
         params: Mapping[str, Any],
         around: Around,
-        *,
-        mark: str,
-    ) -> Coroutine[Any, Any, A]:
+    ) -> Call[A]:
         """Give the answer of an endpoint that never streams, to be awaited; see `_streamed`."""
         request = self._request(operation, main, params, around, needs_model=True)
-        return self._answer(request, operation, mark)
+        return self._answer(request, operation)
 
-    async def _answer(self, request: _Request, operation: Operation[A], mark: str) -> A:
+    async def _answer(self, request: _Request, operation: Operation[A]) -> A:
         async def accept(response: Response) -> Any:
             body = await read_body(response, request.timeouts)
             timing = opening_of(response)
@@ -143,7 +137,8 @@ class Inference:
             if hasattr(kind, "from_text") and _is_plain_string(body):
                 answer = kind.from_text(body.decode("utf-8", "replace"))
             else:
-                answer = decoded(Answered(body, response.headers), kind, self._sender, mark=mark)
+                answered = Answered(body, response.headers)
+                answer = decoded(answered, kind, self._sender, mark=operation.mark)
             headers = {name.lower(): value for name, value in response.headers.items()}
             answer.arrival = Arrival(headers=headers, timing=timing, ending="complete")
             return answer
@@ -163,8 +158,7 @@ class Inference:
     ) -> _Request:
         """Check every argument, and put the request together."""
         self._sender.refuse_if_closed()
-        timeouts = self._sender.timeouts if around.timeouts is None else around.timeouts
-        check_type("timeouts", timeouts, Timeouts)
+        timeouts = timeouts_of(self._sender, around.timeouts)
         if around.budget is not None:
             check_type("budget", around.budget, Budget)
         model = self._model if around.model is None else around.model
@@ -172,29 +166,20 @@ class Inference:
             check_type("model", model, str)
         if needs_model and not model:
             raise ValueError("model must be given, here or to the client: there is no default")
-        shape = cast("type[Any]", operation.body)
-        given = checked_params({name: plain(value) for name, value in params.items()}, shape)
-        fields = {name: value for name, value in given.items() if name not in NOT_IN_BODY}
-        named = {} if model is None else {"model": model}
+        body = body_of(cast("type[Any]", operation.body), {"model": model, **main}, params)
+        headers = STREAM_HEADERS if is_streamed else JSON_HEADERS
         return _Request(
             operation.path,
-            SealedBytes(encode_body({**named, **main, **fields, **given.get("extra_body", {})})),
-            {
-                **(STREAM_HEADERS if is_streamed else JSON_HEADERS),
-                "Content-Type": "application/json",
-                **chat_headers(given),
-            },
+            SealedBytes(body),
+            {**headers, "Content-Type": "application/json", **chat_headers(params)},
             timeouts,
             Reservation((self._budget, around.budget)),
         )
 
-    async def _send(
-        self, request: _Request, accept: Callable[[Response], Coroutine[Any, Any, Any]] | Accept
-    ) -> Any:
-        reservation = request.reservation
-        if reservation:
+    async def _send(self, request: _Request, accept: Callable[[Response], Awaitable[Any]]) -> Any:
+        if request.reservation:
             await self._reserve(request)
-        with reservation:
+        with request.reservation:
             return await self._sender.send(
                 "POST",
                 request.path,
@@ -202,7 +187,7 @@ class Inference:
                 headers=request.headers,
                 body=request.body,
                 timeouts=request.timeouts,
-                reservation=reservation,
+                reservation=request.reservation,
             )
 
     async def _reserve(self, request: _Request) -> None:

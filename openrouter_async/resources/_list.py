@@ -7,7 +7,7 @@ where the next one is (an offset, a cursor, a link) is known in one function, `_
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -17,11 +17,12 @@ import msgspec
 from .._sender import Sender
 from ..errors import ProtocolError
 from ..types.pages import PageBody
-from ._call import Asked, KeyKind, Operation, decoded
+from ._call import Asked, KeyKind, Operation, declared, decoded
 
-__all__ = ["ListOperation", "Listing", "Page"]
+__all__ = ["ListOperation", "Listing", "Page", "listing"]
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ListOperation(Operation[T]):
@@ -31,25 +32,20 @@ class ListOperation(Operation[T]):
         endpoint: Method and path.
         answer: What each row is.
         page: The struct of a whole page, where more stands on it than `PageBody` says.
-        inside: The field of the body that holds the rows.
-        query: A TypedDict of what stands in the query.
-        key: Which key the call needs.
         is_whole: Whether all rows come at once where neither ``limit`` nor ``offset`` is given.
+        **more: As of an `Operation`.
     """
 
     def __init__(
         self,
         endpoint: str,
-        answer: type[T],
+        answer: type[T] | None = None,
         *,
         page: type[PageBody] | None = None,
-        inside: str = "data",
-        query: type | None = None,
-        key: KeyKind = "any",
         is_whole: bool = False,
+        **more: Any,
     ) -> None:
-        super().__init__(endpoint, answer, inside=inside, query=query, key=key)
-        self._knows_offset = "offset" in (query.__annotations__ if query is not None else ())
+        super().__init__(endpoint, answer, **more)
         self._is_whole = is_whole
         self._page = page
 
@@ -60,7 +56,7 @@ class ListOperation(Operation[T]):
         return self._page or _page_of(row, self.inside or "data")
 
     def walk(
-        self, sender: Sender, *at: str, fields: Mapping[str, object] | None = None
+        self, sender: Sender, *at: object, fields: Mapping[str, object] | None = None
     ) -> Listing[T]:
         """Check the arguments now, and give the list; nothing is sent yet.
 
@@ -75,14 +71,37 @@ class ListOperation(Operation[T]):
     async def read(self, sender: Sender, asked: Asked) -> Page[T]:
         """Get one page."""
         inside = self.inside or "data"
-        answer = decoded(await self.answer_to(sender, asked), self.body_type, sender, mark=inside)
+        answered = await self.answer_to(sender, asked, sender.timeouts)
+        answer = decoded(answered, self.body_type, sender, mark=inside)
         rows = cast("list[T]", getattr(answer, inside) or [])
-        by_offset = self._knows_offset and not (
+        by_offset = "offset" in getattr(self.query, "__annotations__", ()) and not (
             self._is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
         )
         query = _next_query(asked.query, answer, len(rows), by_offset=by_offset, at=sender.base_url)
         following = None if query is None else Listing(self, sender, asked._replace(query=query))
         return Page(rows, answer, following)
+
+
+def listing(
+    endpoint: str,
+    *,
+    inside: str = "data",
+    key: KeyKind | None = None,
+    page: type[PageBody] | None = None,
+    is_whole: bool = False,
+) -> Callable[[F], F]:
+    """Make a method of a group, which has no body, list what the API lists.
+
+    It is `_call.operation` for what gives a `Listing` of its rows; see `ListOperation`.
+    """
+
+    def declare(method: F) -> F:
+        one = ListOperation[Any](
+            endpoint, inside=inside, key=key, page=page, is_whole=is_whole, method=method
+        )
+        return declared(method, one, one.walk)
+
+    return declare
 
 
 class Page(Generic[T]):

@@ -37,7 +37,7 @@ async def wait_for_end(
     what: str,
     poll: float,
     timeout: float | None,
-    on_progress: Callable[[T], object] | None,
+    on_progress: Callable[[T], object] | None = None,
 ) -> T:
     """Look at a job until it is over: at once, then after 2, 4, 8, ... seconds up to `poll`.
 

@@ -14,14 +14,14 @@ from .._pdf import BodyWithDocuments, CallDocuments
 from ..types import ChatCompletion, ChatParams, MessageParam
 from ._body import encode_body
 from ._call import Operation
-from ._messages import checked_messages
+from ._messages import checked_messages, plain
 from ._params import checked_params
 
 __all__ = [
     "CREATE",
-    "NOT_IN_BODY",
     "PATH",
     "audio_format_in",
+    "body_of",
     "chat_body",
     "chat_headers",
     "refuse_audio",
@@ -40,7 +40,7 @@ _HEADERS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "session_header": ("x-session-id", str),
     "anthropic_beta": ("x-anthropic-beta", ",".join),
 }
-NOT_IN_BODY: Final = frozenset({"extra_body", "extra_headers", *_HEADERS})
+_NOT_IN_BODY: Final = frozenset({"extra_body", "extra_headers", *_HEADERS})
 
 
 def chat_body(
@@ -72,10 +72,28 @@ def chat_body(
     body: dict[str, Any] = {} if model is None else {"model": model}
     body["messages"] = checked_messages(messages)
     body["stream"] = stream
-    body |= {name: value for name, value in given.items() if name not in NOT_IN_BODY}
+    body |= {name: value for name, value in given.items() if name not in _NOT_IN_BODY}
     body |= given.get("extra_body", {})
     encoded = encode_body(body)
     return encoded if documents is None else BodyWithDocuments.of(encoded, body, documents)
+
+
+def body_of(shape: type[Any], main: Mapping[str, object], params: Mapping[str, object]) -> bytes:
+    """Build the body of a request of another endpoint that takes keywords as a chat does.
+
+    Args:
+        shape: The TypedDict of the keywords.
+        main: The fields that are arguments of their own; what is None is not sent.
+        params: The keywords.
+
+    Raises:
+        TypeError: A keyword is unknown, or its value has the wrong type.
+        ValueError: A keyword has an impossible value.
+    """
+    given = checked_params({name: plain(value) for name, value in params.items()}, shape)
+    body = {name: value for name, value in main.items() if value is not None}
+    body |= {name: value for name, value in given.items() if name not in _NOT_IN_BODY}
+    return encode_body(body | given.get("extra_body", {}))
 
 
 def chat_headers(params: Mapping[str, Any]) -> dict[str, str]:

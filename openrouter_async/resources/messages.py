@@ -6,14 +6,14 @@ the answer gets its type.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, Unpack
 
 from .._config import Timeouts
 from ..budget import Budget
 from ..text_streams import MessageStream
 from ..types.anthropic import AnthropicMessage, MessagesParams
-from ._call import Operation
+from ._call import Call, Operation
 from ._inference import Around, Inference, Transport, items_of
 
 __all__ = ["Messages", "Turns", "checked_turns"]
@@ -21,15 +21,11 @@ __all__ = ["Messages", "Turns", "checked_turns"]
 Turns: TypeAlias = str | Sequence[Mapping[str, Any] | AnthropicMessage]
 """A prompt, or messages as mappings and as earlier answers, mixed."""
 
-_CREATE: Final = Operation(
-    "POST /messages", AnthropicMessage, inside=None, body=MessagesParams, key="normal"
-)
+_CREATE: Final = Operation("POST /messages", AnthropicMessage, inside=None, body=MessagesParams)
 
 
-class Messages(Inference):
+class Messages(Inference, key="normal"):
     """Answers in Anthropic's dialect; reached as `OpenRouter.messages`."""
-
-    __slots__ = ()
 
     @_CREATE
     def stream(
@@ -52,14 +48,6 @@ class Messages(Inference):
             budget: What it may cost, beside the client's budget.
             **params: Any keyword of `MessagesParams`; what is not given is not sent.
 
-        Returns:
-            A `MessageStream`; this is no coroutine.
-
-        Raises:
-            TypeError: An argument has the wrong type, or a keyword is unknown.
-            ValueError: An argument has an impossible value, or no model is named.
-            RuntimeError: The client is closed.
-
         >>> async def example(client: OpenRouter) -> None:
         ...     model = "anthropic/claude-sonnet-4.5"
         ...     async for event in client.messages.stream("Hi", model=model, max_tokens=100):
@@ -77,13 +65,10 @@ class Messages(Inference):
         budget: Budget | None = None,
         transport: Transport = "stream",
         **params: Unpack[MessagesParams],
-    ) -> Coroutine[Any, Any, AnthropicMessage]:
+    ) -> Call[AnthropicMessage]:
         """Get a whole answer, which streams underneath. Normal key.
 
         The arguments are those of `stream`, and ``transport="json"`` asks for one piece instead.
-
-        Returns:
-            The answer, to be awaited. Wrong arguments raise at the call.
 
         Raises:
             OpenRouterError: The request failed; `partial` on it is what had come of the answer.
@@ -103,12 +88,7 @@ class Messages(Inference):
 
 
 def checked_turns(messages: Turns) -> list[Any]:
-    """Give the messages of a request in their wire form.
-
-    Raises:
-        TypeError: One is no mapping.
-        ValueError: There is none, or one has no role.
-    """
+    """Give the messages of a request in their wire form, or raise what is wrong with them."""
     if not messages:
         raise ValueError("messages must not be empty")
     if isinstance(messages, str):

@@ -7,17 +7,15 @@ every address is made of that id below the base URL: the key goes to no host tha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
-from urllib.parse import quote
+from typing import Any, Final, TypeAlias, TypedDict, cast
 
 import msgspec
 
 from .._byte_stream import ByteStream
 from .._config import Timeouts
 from .._part_file import PartFile
-from .._sender import Sender
 from .._threads import in_thread
 from ..errors import VideoFailedError
 from ..types._sniff import audio_type
@@ -30,8 +28,8 @@ from ..types.video import (
     VideoJob,
     VideoModel,
 )
-from ._call import Operation, answer_of, decoded
-from ._list import Listing, ListOperation
+from ._call import Call, Group, Operation
+from ._list import Listing, listing
 from ._media import byte_stream, checked, encoded
 from ._references import Reference, reference_part
 from ._waiting import wait_for_end
@@ -41,11 +39,16 @@ __all__ = ["Videos"]
 Guide: TypeAlias = Reference | AudioPart | VideoPart | Mapping[str, Any]
 """What a video is made by: a picture in any form, sound and video as `content` makes them."""
 
-_PATH: Final = "/videos"
-_CREATE: Final = Operation(f"POST {_PATH}", VideoJob, inside=None, body=VideoFields, key="normal")
-_GET: Final = Operation(f"GET {_PATH}/{{job}}", VideoJob, inside=None)
-_CONTENT: Final = Operation(f"GET {_PATH}/{{job}}/content", bytes)
-_MODELS: Final = ListOperation("GET /videos/models", VideoModel, key="none")
+
+class _Which(TypedDict, total=False):
+    index: int
+
+
+_CREATE: Final = Operation(
+    "POST /videos", VideoJob, inside=None, body=VideoFields, key="normal", mark="id"
+)
+_GET: Final = Operation("GET /videos/{job}", VideoJob, inside=None, mark="status")
+_CONTENT: Final = Operation("GET /videos/{job}/content", bytes, query=_Which)
 _WRITTEN: Final = 2**20
 """Bytes that are gathered before a worker thread writes them."""
 
@@ -53,13 +56,8 @@ _SUFFIXES: Final = {"video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-class Videos:
+class Videos(Group):
     """Videos, and the jobs that make them; reached as `OpenRouter.videos`."""
-
-    __slots__ = ("_sender",)
-
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
 
     @_CREATE
     def create(
@@ -86,7 +84,7 @@ class Videos:
         trace: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
-    ) -> Coroutine[Any, Any, VideoJob]:
+    ) -> Call[VideoJob]:
         """Order a video; what comes back at once is the job that makes it.
 
         Args:
@@ -114,12 +112,7 @@ class Videos:
             extra_body: Fields that are not known yet.
             timeouts: Deadlines of this request, in place of the client's.
 
-        Returns:
-            The job, to be awaited. Wrong arguments raise at the call.
-
         Raises:
-            OpenRouterError: The request failed.
-            TypeError: An argument has the wrong type.
             ValueError: An argument has an impossible value, or a file is not what it should be.
             OSError: A file cannot be read.
 
@@ -129,25 +122,7 @@ class Videos:
         ...     await client.videos.wait(job)
         ...     print(await client.videos.download(job, "sea.mp4"))
         """
-        fields = {
-            "model": model,
-            "prompt": prompt,
-            "duration": duration,
-            "resolution": resolution,
-            "aspect_ratio": aspect_ratio,
-            "size": size,
-            "generate_audio": generate_audio,
-            "seed": seed,
-            "callback_url": callback_url,
-            "creativity": creativity,
-            "upscale_factor": upscale_factor,
-            "previous_job_id": previous_job_id,
-            "provider": provider,
-            "user": user,
-            "session_id": session_id,
-            "trace": trace,
-        }
-        body = checked(VideoFields, fields)
+        body = checked(VideoFields, locals())
         frames = {"first_frame": first_frame, "last_frame": last_frame}
         pictures = [_frame(name, given) for name, given in frames.items() if given is not None]
         if pictures:
@@ -156,27 +131,17 @@ class Videos:
             body["input_references"] = [
                 _guide(given, f"references[{index}]") for index, given in enumerate(references)
             ]
-        return self._create(encoded(body, extra_body), timeouts)
-
-    async def _create(self, body: bytes, timeouts: Timeouts | None) -> VideoJob:
-        answered = await answer_of(self._sender, "POST", _PATH, body=body, timeouts=timeouts)
-        return decoded(answered, VideoJob, self._sender, mark="id")
+        return _CREATE.send(self._sender, body=encoded(body, extra_body), timeouts=timeouts)
 
     @_GET
     async def get(self, job: VideoJob | str) -> VideoJob:
-        """Look at a job.
-
-        Args:
-            job: The job, or its id.
+        """Look at a job, or at the one of an id.
 
         Raises:
             NotFoundError: There is no such job.
-            OpenRouterError: The request failed.
-            ValueError: The id is empty.
         """
         name = _id_of(job)
-        answered = await answer_of(self._sender, "GET", _path_of(name))
-        found = decoded(answered, VideoJob, self._sender, mark="status")
+        found = await _GET.send(self._sender, name)
         found.id = found.id or name
         return found
 
@@ -207,7 +172,6 @@ class Videos:
             VideoFailedError: There will be no video; ``.job`` tells why.
             TotalTimeout: The job was not over within `timeout`.
             OpenRouterError: Asking failed in a way that waiting does not mend.
-            ValueError: The id is empty, or a number of seconds is negative.
 
         >>> async def example(client: OpenRouter, id: str) -> None:
         ...     job = await client.videos.wait(id, on_progress=lambda job: print(job.status))
@@ -236,20 +200,16 @@ class Videos:
 
         Returns:
             A stream of bytes, which gives all of them where it is awaited; this is no coroutine.
-
-        Raises:
-            ValueError: The id is empty, or `index` is negative.
         """
         if index < 0:
             raise ValueError(f"index must be at least 0, got {index}")
         return byte_stream(
             self._sender,
-            "GET",
-            f"{_path_of(_id_of(job))}/content",
+            _CONTENT,
+            _CONTENT.ask(_id_of(job), fields={"index": index}),
             accept="video/*, application/octet-stream",
             make=lambda data, _: data,
             billed="no",
-            query={"index": str(index)},
             timeouts=timeouts,
         )
 
@@ -289,14 +249,10 @@ class Videos:
             await _write(stream, PartFile(target, overwrite=overwrite))
         return target
 
-    @_MODELS
+    @listing("GET /videos/models", key="none")
     def models(self) -> Listing[VideoModel]:
-        """List the models that make videos, with what each of them takes. No key is needed.
-
-        Raises:
-            OpenRouterError: From the list: the request failed.
-        """
-        return _MODELS.walk(self._sender)
+        """List the models that make videos, with what each of them takes. No key is needed."""
+        ...
 
 
 async def _write(stream: ByteStream[bytes], file: PartFile) -> None:
@@ -323,10 +279,6 @@ def _id_of(job: VideoJob | str) -> str:
     if not name.strip(". "):  # a path would end above it
         raise ValueError("the job has no id")
     return name
-
-
-def _path_of(name: str) -> str:
-    return f"{_PATH}/{quote(name, safe='')}"
 
 
 def _frame(name: str, picture: Reference) -> Attachment | dict[str, Any]:
