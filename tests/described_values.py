@@ -49,7 +49,7 @@ def named(name: str, value: Any) -> Any:
     """Give a value the form that its name asks for."""
     if isinstance(value, float | int) and name.endswith("sampling_rate"):
         return 0.5
-    if isinstance(value, int) and name in ("limit", "offset"):
+    if isinstance(value, int) and name in ("limit", "offset", "max_results"):
         return min(max(value, 1), 100)
     if isinstance(value, list):
         return [named(name, item) for item in cast("list[object]", value)]
