@@ -74,8 +74,10 @@ def cases(*, asked: bool) -> list[Any]:
 
 def _is_sent_as_it_is(operation: Operation[Any]) -> bool:
     """Whether the operation itself sends; of streams and uploads only a part is its own."""
-    has_own_way = operation.key == "normal" or "extra_headers" in _names(operation.body)
-    return not has_own_way and (operation.body is None or is_typeddict(operation.body))
+    has_own_way = operation.key == "normal" or "extra_headers" in _names(operation.signature.body)
+    return not has_own_way and (
+        operation.signature.body is None or is_typeddict(operation.signature.body)
+    )
 
 
 def _is_told(one: Described, operation: Operation[Any]) -> bool:
@@ -91,7 +93,7 @@ def _properties(body: Schema) -> set[str]:
 def _required(operation: Operation[Any]) -> set[str]:
     hints = {
         name: hint
-        for kind in (operation.query, operation.body)
+        for kind in (operation.signature.query, operation.signature.body)
         if kind is not None
         for name, hint in get_type_hints(kind, include_extras=True).items()
     }
@@ -163,7 +165,7 @@ def test_what_may_be_answered_is_read(one: Described, operation: Operation[Any],
 
 def at_of(operation: Operation[Any]) -> list[object]:
     """Make up what stands in the path, of the kind that each place takes."""
-    kinds = operation._signature.places
+    kinds = operation.signature.path
     made = {UUID: "0df9e665-d932-5740-b2c7-b52af166bc11", int: 1}
     return [made.get(kinds.get(name, str), "a") for name in operation.names]
 
@@ -171,7 +173,7 @@ def at_of(operation: Operation[Any]) -> list[object]:
 def fields_for(one: Described, operation: Operation[Any], random: Random) -> dict[str, Any]:
     """Make up the arguments of a call that the description allows."""
     fields: dict[str, Any] = {}
-    in_query, in_body = _names(operation.query), _names(operation.body)
+    in_query, in_body = _names(operation.signature.query), _names(operation.signature.body)
     for name, schema in one.query.items():
         if name in in_query and random.random() < 0.6:
             fields[name] = _of_query(name, value_of(schema, random, nulls=False), schema)

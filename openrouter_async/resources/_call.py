@@ -38,7 +38,7 @@ from .._error_bodies import error_in, error_in_stream
 from .._sealed import SealedBytes
 from .._sender import Sender
 from .._transport import Response
-from ..errors import AuthenticationError, OpenRouterError, PermissionDeniedError, ProtocolError
+from ..errors import AuthenticationError, PermissionDeniedError, ProtocolError
 from ..types._lenient import NotAnObjectError, decode_leniently
 from ..types._struct import WireStruct
 from ._body import encode_body
@@ -58,6 +58,7 @@ __all__ = [
     "operation",
     "query_of",
     "timeouts_of",
+    "wrapper",
 ]
 
 T = TypeVar("T")
@@ -96,19 +97,12 @@ class Asked(NamedTuple):
 
 
 class _Signature(NamedTuple):
-    """What a call takes and gives.
-
-    Attributes:
-        answer: The type of the answer; `bytes` are the body as it is.
-        query: A TypedDict of what stands in the query.
-        body: A TypedDict or a struct of what stands in the body.
-        places: The types of what stands in the path and is no text.
-    """
+    """What a call takes and gives: the type of the answer, and of what stands in which place."""
 
     answer: Any
     query: type | None
     body: type | None
-    places: Mapping[str, Any]
+    path: Mapping[str, Any]
 
 
 class Group:
@@ -118,8 +112,6 @@ class Group:
         sender: Who sends.
         key: Of a subclass, which key the operations need that do not say it themselves.
     """
-
-    __slots__ = ("_sender",)
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
@@ -162,7 +154,7 @@ class Operation(Generic[T]):
         self.inside = inside
         self.key = key
         self.mark: Final = mark or inside
-        self._said = _Signature(answer, query, body, {})
+        self._given = _Signature(answer, query, body, {})
         self._declared_by = method
 
     def __call__(self, method: F) -> F:
@@ -174,31 +166,21 @@ class Operation(Generic[T]):
         return f"<operation {self.endpoint}>"
 
     @cached_property
-    def _signature(self) -> _Signature:
+    def signature(self) -> _Signature:
         """What the call takes and gives; annotations are read when somebody asks, not before."""
         method = self._declared_by
-        return self._said if method is None else _signature_of(method, self.names)
+        return self._given if method is None else _signature_of(method, self.names)
 
     @property
     def answer(self) -> type[T]:
-        """What comes back; `bytes` are the body as it is."""
-        return cast("type[T]", self._signature.answer)
-
-    @property
-    def query(self) -> type | None:
-        """What stands in the query."""
-        return self._signature.query
-
-    @property
-    def body(self) -> type | None:
-        """What stands in the body."""
-        return self._signature.body
+        """What comes back."""
+        return cast("type[T]", self.signature.answer)
 
     @property
     def body_type(self) -> type[WireStruct]:
         """What the whole body of an answer is decoded into."""
         kind = cast("type[WireStruct]", self.answer)
-        return kind if self.inside is None else _wrapper(kind, self.inside)
+        return kind if self.inside is None else wrapper(kind, self.inside, WireStruct)
 
     def send(
         self,
@@ -235,15 +217,19 @@ class Operation(Generic[T]):
         body: bytes | None = None,
     ) -> Asked:
         """Check the arguments and put the request together; see `send`."""
-        kinds = self._signature.places
+        _, in_query, in_body, kinds = self.signature
         place = {
-            name: segment(name, value, kinds.get(name, str))
+            name: _segment(name, value, kinds.get(name, str))
             for name, value in zip(self.names, at, strict=True)
         }
-        body_type = self.body if body is None else None
-        query, said = _split(fields or {}, self.query, body_type)
-        if body_type is not None:
-            body = SealedBytes(encode_body(said))
+        if body is not None:
+            in_body = None
+        known = dict.fromkeys((*_names(in_query), *_names(in_body)))
+        plain = plain_params(fields or {}, known)
+        query = query_of(in_query, plain)
+        if in_body is not None:
+            said = {name: plain[name] for name in plain if name not in _names(in_query)}
+            body = SealedBytes(encode_body(_fitted(in_body, said, "extra_body")))
         return Asked(self.path.format(**place), query, body, headers or {})
 
     async def answer_to(self, sender: Sender, asked: Asked, timeouts: Timeouts) -> Answered:
@@ -289,11 +275,6 @@ def operation(
 
     Its first arguments stand in the braces of the path, in order. Keywords that are gathered as
     ``**query`` go into the query, all others into the body. It gives a `Call` of the answer.
-
-    Args:
-        endpoint: Method and path.
-        inside: The field of the body that holds the answer; None where the body itself is it.
-        key: Which key the call needs, where it is not that of the group.
     """
 
     def declare(method: F) -> F:
@@ -304,12 +285,12 @@ def operation(
 
 
 def declared(method: F, one: Operation[Any], do: Callable[..., object]) -> F:
-    """Give a method without a body the one that its operation makes unnecessary.
+    """Give a method without a body the one that its signature makes unnecessary.
 
     Args:
         method: The method.
-        one: Its operation.
-        do: What a call does: called with the sender, what stands in the path, and ``fields``.
+        one: What it does.
+        do: Does it, given the sender, what stands in the path, and ``fields``.
     """
 
     @wraps(method)
@@ -323,11 +304,11 @@ def declared(method: F, one: Operation[Any], do: Callable[..., object]) -> F:
 
 def _signature_of(method: Callable[..., Any], names: tuple[str, ...]) -> _Signature:
     hints = get_type_hints(method, include_extras=True)
-    places = {name: hints.pop(name) for name in names}
+    path = {name: hints.pop(name) for name in names}
     answer = get_args(hints.pop("return"))[-1]
     kinds = {name: get_args(kind)[0] for name, kind in hints.items()}  # of Unpack[...]
     query = kinds.pop("query", None)
-    return _Signature(answer, query, next(iter(kinds.values()), None), places)
+    return _Signature(answer, query, next(iter(kinds.values()), None), path)
 
 
 def timeouts_of(sender: Sender, timeouts: Timeouts | None) -> Timeouts:
@@ -359,7 +340,8 @@ def decoded(answered: Answered, kind: type[S], sender: Sender, *, mark: str | No
         return value
     details = error_in(body)
     if details is not None:
-        raise _error_of(details, sender)
+        secret = sender.key.reveal() if sender.key is not None else None
+        raise error_in_stream(details, now=time.time(), secret=secret)
     if mark is None or f'"{mark}"'.encode() in body:  # it is there, and there is nothing in it
         return value
     raise ProtocolError(f"the answer has no {mark}")
@@ -374,35 +356,18 @@ def _decoded(body: bytes, kind: type[S]) -> S:
         return decode_leniently(body, kind)
 
 
-def _error_of(details: Any, sender: Sender) -> OpenRouterError:
-    secret = sender.key.reveal() if sender.key is not None else None
-    return error_in_stream(details, now=time.time(), secret=secret)
-
-
-def segment(name: str, value: object, kind: Any = str) -> str:
-    """Make one part of a path of an argument.
-
-    Raises:
-        TypeError: It is nothing of its kind.
-        ValueError: It is empty, would lead elsewhere, or has another form than its kind.
-    """
+def _segment(name: str, value: object, kind: Any) -> str:
+    """Make one part of a path of an argument of a kind, or refuse what would lead elsewhere."""
     if kind is str:
         check_type(name, value, str)
-    else:
-        value = fit(value, kind, name)
-    text = str(value)
+    text = str(fit(value, kind, name))
     if text.strip(". \t\n") == "":
         raise ValueError(f"{name} must not be empty, got {text!r}")
     return quote(text, safe=":~@")
 
 
 def model_at(model: str) -> tuple[str, str]:
-    """Take a model's slug apart, for paths such as ``/models/{author}/{slug}/endpoints``.
-
-    Raises:
-        TypeError: It is no text.
-        ValueError: It is no slug with an author.
-    """
+    """Take a model's slug apart, for paths such as ``/models/{author}/{slug}/endpoints``."""
     check_type("model", model, str)
     author, slash, slug = model.partition("/")
     if not (author and slash and slug):
@@ -411,45 +376,27 @@ def model_at(model: str) -> tuple[str, str]:
 
 
 @cache
-def _wrapper(kind: type[Any], inside: str) -> type[WireStruct]:
-    """Make the struct of a body that holds a `kind` in one field."""
+def wrapper(kind: Any, inside: str, base: type[S]) -> type[S]:
+    """Make the struct of a body that holds a `kind` in one field, beside the fields of `base`."""
     fields = [(inside, kind | None, None)]
-    return cast(
-        "type[WireStruct]",
-        msgspec.defstruct(f"{kind.__name__}Body", fields, bases=(WireStruct,), kw_only=True),
-    )
-
-
-def _split(
-    fields: Mapping[str, object], query: type | None, body: type | None
-) -> tuple[dict[str, str], dict[str, Any]]:
-    """Check the arguments, and tell what goes where."""
-    in_query, in_body = _names(query), _names(body)
-    known = [*in_query, *(name for name in in_body if name not in in_query)]
-    plain = plain_params(fields, known)
-    asked = {name: plain[name] for name in plain if name in in_query and plain[name] is not None}
-    sent = {name: plain[name] for name in plain if name not in in_query}
-    return query_of(query, asked), _body_of(body, sent)
+    made = msgspec.defstruct(f"{kind.__name__}Body", fields, bases=(base,), kw_only=True)
+    return cast("type[S]", made)
 
 
 def query_of(kind: type | None, plain: Mapping[str, object]) -> dict[str, str]:
-    """Check what stands in a query, and give it the form of one."""
-    if kind is None:
-        return {}
-    checked = cast("dict[str, Any]", fit(plain, cast("Any", kind)))
-    given = {name: checked[name] for name in _names(kind) if name in checked}
-    extra = given.pop("extra_query", {})
-    return {name: _query_value(value) for name, value in {**given, **extra}.items()}
+    """Check what stands in a query, and give it the form of one; what is None is left out."""
+    said = {name: plain[name] for name in _names(kind) if plain.get(name) is not None}
+    return {name: _query_value(value) for name, value in _fitted(kind, said, "extra_query").items()}
 
 
-def _body_of(kind: type | None, plain: Mapping[str, object]) -> dict[str, Any]:
-    """Check what stands in a body, and put it in the order of its type, which is promised."""
+def _fitted(kind: Any, plain: Mapping[str, object], extra: str) -> dict[str, Any]:
+    """Check what is sent, and put it in the order of its type, which is promised; extras follow."""
     if kind is None:
         return {}
-    checked = cast("dict[str, Any]", fit(plain, cast("Any", kind)))
+    checked = cast("dict[str, Any]", fit(plain, kind))
     given = {name: checked[name] for name in _names(kind) if name in checked}
-    extra = given.pop("extra_body", {})
-    return {**given, **extra}
+    more: dict[str, Any] = given.pop(extra, {})
+    return given | more
 
 
 @cache

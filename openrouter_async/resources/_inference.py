@@ -166,7 +166,9 @@ class Inference(Group):
             check_type("model", model, str)
         if needs_model and not model:
             raise ValueError("model must be given, here or to the client: there is no default")
-        body = body_of(cast("type[Any]", operation.body), {"model": model, **main}, params)
+        body = body_of(
+            cast("type[Any]", operation.signature.body), {"model": model, **main}, params
+        )
         headers = STREAM_HEADERS if is_streamed else JSON_HEADERS
         return _Request(
             operation.path,

@@ -8,16 +8,13 @@ where the next one is (an offset, a cursor, a link) is known in one function, `_
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from functools import cache
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
-
-import msgspec
 
 from .._sender import Sender
 from ..errors import ProtocolError
 from ..types.pages import PageBody
-from ._call import Asked, KeyKind, Operation, declared, decoded
+from ._call import Asked, KeyKind, Operation, declared, decoded, wrapper
 
 __all__ = ["ListOperation", "Listing", "Page", "listing"]
 
@@ -53,7 +50,7 @@ class ListOperation(Operation[T]):
     def body_type(self) -> type[PageBody]:
         """What the whole body of an answer is decoded into."""
         row: Any = self.answer
-        return self._page or _page_of(row, self.inside or "data")
+        return self._page or wrapper(list[row], self.inside or "data", PageBody)
 
     def walk(
         self, sender: Sender, *at: object, fields: Mapping[str, object] | None = None
@@ -74,7 +71,7 @@ class ListOperation(Operation[T]):
         answered = await self.answer_to(sender, asked, sender.timeouts)
         answer = decoded(answered, self.body_type, sender, mark=inside)
         rows = cast("list[T]", getattr(answer, inside) or [])
-        by_offset = "offset" in getattr(self.query, "__annotations__", ()) and not (
+        by_offset = "offset" in getattr(self.signature.query, "__annotations__", ()) and not (
             self._is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
         )
         query = _next_query(asked.query, answer, len(rows), by_offset=by_offset, at=sender.base_url)
@@ -192,13 +189,6 @@ class _Walk(Generic[T]):
         return self._left.pop()
 
 
-@cache
-def _page_of(row: Any, inside: str) -> type[PageBody]:
-    fields = [(inside, list[row] | None, None)]
-    made = msgspec.defstruct(f"{row.__name__}Page", fields, bases=(PageBody,), kw_only=True)
-    return cast("type[PageBody]", made)
-
-
 def _next_query(
     query: Mapping[str, str], page: PageBody, count: int, *, by_offset: bool, at: str
 ) -> dict[str, str] | None:
@@ -224,11 +214,8 @@ def _next_query(
         return {**query, "cursor": cursor}
     if by_offset:
         reached = int(query.get("offset", 0)) + count
-        return (
-            None
-            if reached >= (page.total_count or reached + 1)
-            else {**query, "offset": str(reached)}
-        )
+        is_last = reached >= (page.total_count or reached + 1)
+        return None if is_last else {**query, "offset": str(reached)}
     if page.has_more and page.last_id is not None:
         return {**query, "after": page.last_id}
     return None
