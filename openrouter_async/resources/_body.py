@@ -13,12 +13,7 @@ __all__ = ["encode_body"]
 
 
 def encode_body(body: dict[str, Any]) -> bytes:
-    """Encode a body as JSON; a `BodyWithFiles` where files are in it.
-
-    Raises:
-        TypeError: A field has no form in JSON.
-        ValueError: A field holds what is no text.
-    """
+    """Encode a body as JSON; a `BodyWithFiles` where files are in it."""
     try:
         return encode_with_files(body)
     except (TypeError, ValueError, RecursionError):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, Ty
 
 from .._bodies import read_body
 from .._config import Timeouts, check_type
-from .._event_stream import Accept
 from .._price_list import PriceList
 from .._sealed import SealedBytes
 from .._sender import JSON_HEADERS, STREAM_HEADERS, Sender
@@ -61,14 +60,7 @@ class _Request(NamedTuple):
 
 
 class Inference(Group):
-    """A group of text endpoints.
-
-    Args:
-        sender: What sends its requests.
-        model: The model of requests that name none.
-        budget: What all requests of the client together may cost.
-        prices: What they can cost.
-    """
+    """A group of text endpoints, with the client's own model and budget."""
 
     def __init__(
         self, sender: Sender, model: str | None, budget: Budget | None, prices: PriceList
@@ -103,12 +95,8 @@ class Inference(Group):
         is_streamed = around.transport == "stream"
         main = {**main, "stream": is_streamed}
         request = self._request(operation, main, params, around, needs_model, is_streamed)
-
-        async def send(accept: Accept) -> None:
-            await self._send(request, accept)
-
         return kind(
-            send,
+            partial(self._send, request),
             timeouts=request.timeouts,
             limits=self._sender.limits,
             secret=self._sender.key,
@@ -210,12 +198,7 @@ def _is_plain_string(body: bytes) -> bool:
 
 
 def items_of(name: str, value: object) -> list[Any]:
-    """Give a sequence in its wire form.
-
-    Raises:
-        TypeError: It is none.
-        ValueError: It is empty.
-    """
+    """Give a sequence in its wire form; it must hold something."""
     kind = type(value).__name__
     if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence):
         raise TypeError(f"{name} must be a sequence, got {kind}")

@@ -55,13 +55,7 @@ class ListOperation(Operation[T]):
     def walk(
         self, sender: Sender, *at: object, fields: Mapping[str, object] | None = None
     ) -> Listing[T]:
-        """Check the arguments now, and give the list; nothing is sent yet.
-
-        Args:
-            sender: Who sends.
-            *at: What stands in the braces of the path, in order.
-            fields: What goes into the query.
-        """
+        """Check the arguments now, and give the list; nothing is sent yet. See `send`."""
         sender.refuse_if_closed()
         return Listing(self, sender, self.ask(*at, fields=fields))
 
@@ -87,10 +81,7 @@ def listing(
     page: type[PageBody] | None = None,
     is_whole: bool = False,
 ) -> Callable[[F], F]:
-    """Make a method of a group, which has no body, list what the API lists.
-
-    It is `_call.operation` for what gives a `Listing` of its rows; see `ListOperation`.
-    """
+    """Do for what gives a `Listing` what `operation` does for a `Call`; see `ListOperation`."""
 
     def declare(method: F) -> F:
         one = ListOperation[Any](
@@ -152,11 +143,7 @@ class Listing(Generic[T]):
         return [item async for item in self]
 
     async def page(self) -> Page[T]:
-        """Get the first page.
-
-        Raises:
-            OpenRouterError: The request failed.
-        """
+        """Get the first page."""
         return await self._operation.read(self._sender, self._asked)
 
     def __repr__(self) -> str:
@@ -192,17 +179,17 @@ class _Walk(Generic[T]):
 def _next_query(
     query: Mapping[str, str], page: PageBody, count: int, *, by_offset: bool, at: str
 ) -> dict[str, str] | None:
-    """Tell how to ask for the page after this one; None where there is none.
+    """Tell how to ask for the page after this one, which no link may lead away from the API.
 
     Args:
         query: How this one was asked for.
         page: What it says.
         count: How many rows it has.
         by_offset: Whether the endpoint knows ``offset``.
-        at: The API's address, which no link may lead away from.
+        at: The API's address.
 
-    Raises:
-        ProtocolError: The link leads elsewhere.
+    Returns:
+        The query; None where there is no such page.
     """
     if page.links is not None:
         link = page.links.next

@@ -6,7 +6,7 @@ What the fields of a body are is said by structs, and sending is the sender's bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -18,13 +18,15 @@ from .._event_stream import Accept
 from .._sealed import SealedBytes
 from .._sender import Sender
 from ..errors import Billed
+from ..types.attachment import Attachment
 from ._body import encode_body
 from ._call import Asked, Operation, timeouts_of
 from ._fit import fit
 from ._params import plain_params
 
-__all__ = ["byte_stream", "checked", "encoded"]
+__all__ = ["byte_stream", "checked", "encoded", "recast"]
 
+A = TypeVar("A", bound=Attachment)
 R = TypeVar("R")
 
 _JSON: Final = "application/json"
@@ -36,10 +38,6 @@ def checked(kind: type[Struct], arguments: Mapping[str, object]) -> dict[str, An
     Args:
         kind: The fields; each is an argument of the method, by the same name.
         arguments: The `locals` of the method. What is None is not sent.
-
-    Raises:
-        TypeError: A value has the wrong type.
-        ValueError: A value is impossible.
     """
     names = kind.__struct_fields__
     given = {name: arguments[name] for name in names if arguments[name] is not None}
@@ -50,6 +48,12 @@ def checked(kind: type[Struct], arguments: Mapping[str, object]) -> dict[str, An
 def encoded(body: dict[str, Any], extra_body: Mapping[str, Any] | None) -> bytes:
     """Encode a request's body; see `encode_body`."""
     return SealedBytes(encode_body(body | dict(extra_body or {})))
+
+
+def recast(given: Attachment, kind: type[A]) -> A:
+    """Give the same file in another form of the wire."""
+    name, media_type = given.name, given.media_type
+    return kind(given.kind, given.source, name=name, media_type=media_type, start=given.start)
 
 
 def byte_stream(
@@ -69,15 +73,10 @@ def byte_stream(
     if asked.body is not None:
         headers["Content-Type"] = _JSON
 
-    async def send(take: Accept) -> None:
-        await sender.send(
-            operation.method,
-            asked.path,
-            take,
-            headers=headers,
-            body=asked.body,
-            query=asked.query,
-            timeouts=waits,
+    def send(accept: Accept) -> Awaitable[None]:
+        at, body, query = asked.path, asked.body, asked.query
+        return sender.send(
+            operation.method, at, accept, headers=headers, body=body, query=query, timeouts=waits
         )
 
     return ByteStream(

@@ -21,12 +21,7 @@ Reference: TypeAlias = Source | ImagePart | Attachment | Image
 
 
 def reference_parts(images: Sequence[Reference], place: str) -> list[ImagePart | Attachment]:
-    """Make a message part of each reference image.
-
-    Raises:
-        TypeError: `images` is no sequence, or one of them is nothing that shows a picture.
-        ValueError: One of them is empty, or a URL of another kind.
-    """
+    """Make a message part of each reference image."""
     given = cast("object", images)
     if isinstance(given, str | bytes | bytearray | Path) or not isinstance(given, Sequence):
         raise TypeError(f"{place} must be a sequence of images, got {type(given).__name__}")
@@ -34,12 +29,7 @@ def reference_parts(images: Sequence[Reference], place: str) -> list[ImagePart |
 
 
 def drawing_messages(prompt: str, images: Sequence[Reference] = ()) -> list[dict[str, Any]]:
-    """Make the messages that ask for a picture: the words first, then the references.
-
-    Raises:
-        TypeError: An argument has the wrong type.
-        ValueError: The prompt is empty, or an image is.
-    """
+    """Make the messages that ask for a picture: the words first, then the references."""
     check_prompt(prompt)
     parts = reference_parts(images, "images")
     said = [content.text(prompt), *parts] if parts else prompt
@@ -55,12 +45,7 @@ def check_prompt(prompt: str) -> None:
 
 
 def reference_part(image: Reference, place: str) -> ImagePart | Attachment:
-    """Make a message part of one picture.
-
-    Raises:
-        TypeError: It is nothing that shows one.
-        ValueError: It is empty, or a URL of another kind.
-    """
+    """Make a message part of one picture."""
     if isinstance(image, ImagePart | Attachment):
         return image
     try:

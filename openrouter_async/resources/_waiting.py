@@ -48,11 +48,6 @@ async def wait_for_end(
         poll: The most seconds between two looks.
         timeout: Seconds to wait in all; None waits as long as it takes.
         on_progress: Called with the job after each look.
-
-    Raises:
-        TotalTimeout: The job was not over within `timeout`.
-        OpenRouterError: Looking failed in a way that waiting does not mend.
-        ValueError: A number of seconds is negative.
     """
     if not poll >= 0:
         raise ValueError(f"poll must be a number of seconds from 0 on, got {poll}")

@@ -23,4 +23,3 @@ class Activity(Group, key="management"):
         ...     rows = await client.activity.list(date="2026-01-31")
         ...     return sum(row.usage or 0 for row in rows)
         """
-        ...

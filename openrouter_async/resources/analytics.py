@@ -16,7 +16,6 @@ class Analytics(Group, key="management"):
     @operation("GET /analytics/meta")
     def meta(self) -> Call[AnalyticsMeta]:
         """Get the names that a query may use. Management key."""
-        ...
 
     @operation("POST /analytics/query")
     def query(self, **fields: Unpack[AnalyticsQuery]) -> Call[AnalyticsResult]:
@@ -31,4 +30,3 @@ class Analytics(Group, key="management"):
         ...     )
         ...     print(found.data)
         """
-        ...

@@ -20,7 +20,7 @@ from ..types.attachment import Attachment, Source
 from ..types.audio import Speech, SpeechFields, Transcription, TranscriptionFields
 from ..types.messages import AudioPart, TextPart
 from ._call import Asked, Call, Group, Operation, decoded, timeouts_of
-from ._media import byte_stream, checked, encoded
+from ._media import byte_stream, checked, encoded, recast
 
 __all__ = ["Audio"]
 
@@ -56,7 +56,7 @@ class Audio(Group, key="normal"):
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
     ) -> ByteStream[Speech]:
-        """Have a text spoken.
+        """Have a text spoken; the stream gives a `Speech` where it is awaited. Normal key.
 
         Nothing is sent before the stream is iterated, entered, awaited or started. Sound that
         was delivered is charged for, by the character of the text.
@@ -78,9 +78,6 @@ class Audio(Group, key="normal"):
             trace: Names and ids for observability, such as ``{"trace_id": ...}``.
             extra_body: Fields that are not known yet.
             timeouts: Deadlines of this request, in place of the client's.
-
-        Returns:
-            A stream of bytes, which gives a `Speech` where it is awaited; this is no coroutine.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     speech = await client.audio.speech("Good morning!", model="openai/gpt-4o-mini-tts")
@@ -123,7 +120,7 @@ class Audio(Group, key="normal"):
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
     ) -> Call[Transcription]:
-        """Have a recording written down.
+        """Have a recording written down. Normal key.
 
         Args:
             file: A path, bytes, an open file or a ``data:`` URL; never held in memory as a
@@ -148,8 +145,8 @@ class Audio(Group, key="normal"):
             timeouts: Deadlines of this request, in place of the client's.
 
         Raises:
-            ValueError: An argument has an impossible value, or the file is empty, of no known
-                kind, or too large for the form.
+            ValueError: From the call or the wait, the file is empty, of no known kind, or too
+                large for the form.
             OSError: The file cannot be read.
 
         >>> async def example(client: OpenRouter) -> str:
@@ -193,8 +190,7 @@ class _Recording(Attachment):
 
 def _recording(given: Attachment | AudioPart) -> _Recording:
     if isinstance(given, Attachment):
-        source, kind = given.source, given.media_type
-        return _Recording("audio", source, name=given.name, media_type=kind, start=given.start)
+        return recast(given, _Recording)
     inner = msgspec.to_builtins(given.input_audio)
     return _Recording("audio", base64.b64decode(inner["data"]), media_type=inner["format"])
 

@@ -149,7 +149,6 @@ class Auth(Group, key="none"):
     @operation("POST /auth/keys/code", key="any")
     def create_code(self, **fields: Unpack[AuthCodeFields]) -> Call[AuthCode]:
         """Make a code for this account without a browser, for `exchange`. Any key."""
-        ...
 
     @_TOKEN
     def exchange_token(self, **fields: Unpack[TokenExchange]) -> Call[AccessToken]:
@@ -170,4 +169,3 @@ class Auth(Group, key="none"):
     @listing("GET /oauth/jwks", inside="keys")
     def jwks(self) -> Listing[JSONWebKey]:
         """List the public keys that OpenRouter signs tokens with. No key is needed."""
-        ...

@@ -29,7 +29,6 @@ class Batches(Group):
     @listing("GET /batches")
     def list(self, **query: Unpack[BatchQuery]) -> Listing[Batch]:
         """List the batches, the newest first, without their results. Any key."""
-        ...
 
     @_CREATE
     def create(self, **fields: Unpack[NewBatch]) -> Call[Batch]:
@@ -57,12 +56,10 @@ class Batches(Group):
     @operation("GET /batches/{id}", inside=None)
     def get(self, id: str) -> Call[Batch]:
         """Get a batch, with its results when it is over. Any key."""
-        ...
 
     @operation("DELETE /batches/{id}", inside=None)
     def delete(self, id: str) -> Call[DeletedBatch]:
         """Delete a batch with its results, where the provider can do so there as well. Any key."""
-        ...
 
     async def wait(
         self,
@@ -74,19 +71,17 @@ class Batches(Group):
     ) -> Batch:
         """Wait until a batch is over, however it ended: see its ``status`` and ``results``.
 
-        It is looked at at once, then after 2, 4, 8, ... seconds up to `poll`. An API that is
-        busy, failing or not to be reached for a while does not end the wait. To stop waiting
-        does not stop the batch: go on with its id, in any process.
+        An API that is busy, failing or not to be reached for a while does not end the wait. To
+        stop waiting does not stop the batch: go on with its id, in any process.
 
         Args:
             batch: The batch, or its id.
-            poll: The most seconds between two looks.
+            poll: The most seconds between two looks; the first are 2, 4, 8, ... seconds apart.
             timeout: Seconds to wait in all; None waits as long as it takes.
             on_progress: Called with the batch after each look.
 
         Raises:
             TotalTimeout: The batch was not over within `timeout`.
-            OpenRouterError: Asking failed in a way that waiting does not mend.
         """
         id = batch.id if isinstance(batch, Batch) else batch
         return await wait_for_end(

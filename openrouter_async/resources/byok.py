@@ -22,24 +22,19 @@ class Byok(Group, key="management"):
     @listing("GET /byok")
     def list(self, **query: Unpack[ProviderKeyQuery]) -> Listing[ProviderKey]:
         """List the provider keys. Management key."""
-        ...
 
     @operation("POST /byok")
     def create(self, **fields: Unpack[NewProviderKey]) -> Call[ProviderKey]:
         """Hand in a ``key`` of a ``provider``, such as ``openai``. Management key."""
-        ...
 
     @operation("GET /byok/{id}")
     def get(self, id: Uuid) -> Call[ProviderKey]:
         """Get what is known of a provider key. Management key."""
-        ...
 
     @operation("PATCH /byok/{id}")
     def update(self, id: Uuid, **fields: Unpack[ProviderKeyChanges]) -> Call[ProviderKey]:
         """Change a provider key, or what it may be used for. Management key."""
-        ...
 
     @operation("DELETE /byok/{id}", inside=None)
     def delete(self, id: Uuid) -> Call[Deletion]:
         """Take a provider key back. Management key."""
-        ...

@@ -31,7 +31,6 @@ PATH: Final = "/chat/completions"
 CREATE: Final = Operation(
     f"POST {PATH}", ChatCompletion, inside=None, body=ChatParams, key="normal"
 )
-
 _HEADERS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "response_cache": ("X-OpenRouter-Cache", lambda on: "true" if on else "false"),
     "response_cache_ttl": ("X-OpenRouter-Cache-TTL", str),
@@ -85,10 +84,6 @@ def body_of(shape: type[Any], main: Mapping[str, object], params: Mapping[str, o
         shape: The TypedDict of the keywords.
         main: The fields that are arguments of their own; what is None is not sent.
         params: The keywords.
-
-    Raises:
-        TypeError: A keyword is unknown, or its value has the wrong type.
-        ValueError: A keyword has an impossible value.
     """
     given = checked_params({name: plain(value) for name, value in params.items()}, shape)
     body = {name: value for name, value in main.items() if value is not None}
@@ -97,12 +92,7 @@ def body_of(shape: type[Any], main: Mapping[str, object], params: Mapping[str, o
 
 
 def chat_headers(params: Mapping[str, Any]) -> dict[str, str]:
-    """Build the headers that keywords stand for; `chat_body` has checked the keywords.
-
-    Raises:
-        TypeError: A header is no text.
-        ValueError: A header is not one line of text.
-    """
+    """Build the headers that keywords stand for; who made the body has checked the keywords."""
     named = {
         header: write(params[name]) for name, (header, write) in _HEADERS.items() if name in params
     }
@@ -123,10 +113,6 @@ def audio_format_in(params: Mapping[str, Any]) -> str | None:
 
 
 def refuse_audio(params: Mapping[str, Any]) -> None:
-    """Refuse sound in an answer in one piece.
-
-    Raises:
-        ValueError: Sound is asked for.
-    """
+    """Refuse sound in an answer in one piece."""
     if "audio" in (params.get("modalities") or ()):
         raise ValueError("modalities with 'audio' need transport='stream': sound only streams")

@@ -25,19 +25,15 @@ class Containers(Group):
         self, container_id: str, **query: Unpack[ContainerFileQuery]
     ) -> Listing[ContainerFile]:
         """List the files of a container. Any key."""
-        ...
 
     @operation(f"GET {_FILE}", inside=None)
     def file(self, container_id: str, file_id: str) -> Call[ContainerFile]:
         """Get what is known of a file. Any key."""
-        ...
 
     @operation(f"GET {_FILE}/content", inside=None)
     def content(self, container_id: str, file_id: str) -> Call[bytes]:
         """Get the bytes of a file. Any key."""
-        ...
 
     @operation(f"POST {_FILE}/promote", inside=None)
     def promote(self, container_id: str, file_id: str) -> Call[PromotedFile]:
         """Keep a file beyond its container, as one of `OpenRouter.files`. Any key."""
-        ...

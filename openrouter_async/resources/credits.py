@@ -22,7 +22,6 @@ class Credits(Group):
         >>> async def example(client: OpenRouter) -> float | None:
         ...     return (await client.credits.get()).remaining
         """
-        ...
 
     @operation("POST /credits/coinbase", key="none")
     def charge_coinbase(self, **fields: Unpack[CoinbaseFields]) -> Call[CoinbaseCharge]:
@@ -31,4 +30,3 @@ class Credits(Group):
         Raises:
             GoneError: Always, today: credits are bought on the website.
         """
-        ...

@@ -45,22 +45,18 @@ class Datasets(Group):
         ...     page = await client.datasets.rankings(period="week").page()
         ...     print(page.body.meta, page.items[0].model_permaslug)
         """
-        ...
 
     @listing("GET /datasets/app-rankings")
     def apps(self, **query: Unpack[AppQuery]) -> Listing[AppRanking]:
         """List the apps that use most tokens. Any key."""
-        ...
 
     @listing("GET /datasets/session-cost")
     def session_costs(self, **query: Unpack[SessionCostQuery]) -> Listing[SessionCost]:
         """List what a session of an app costs, by model and number of turns. Any key."""
-        ...
 
     @listing("GET /benchmarks")
     def benchmarks(self, **query: Unpack[BenchmarkQuery]) -> Listing[Benchmark]:
         """List how models did in benchmarks. Any key."""
-        ...
 
     @_TASKS
     def tasks(self, *, window: str = "7d") -> Call[TaskClassifications]:

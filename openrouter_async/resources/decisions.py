@@ -29,9 +29,7 @@ class DecisionCalls(Group, key="normal"):
         ...     found = await client.decisions.create(model="a/b", state=mail, questions=asked)
         ...     return (found.answers or {})["invoice"].noul == 1
         """
-        ...
 
     @operation("POST /systemone", inside=None)
     def systemone(self, **params: Unpack[DecisionParams]) -> Call[Decisions]:
         """Ask the same of the fast endpoint that keeps the name ``systemone``. Normal key."""
-        ...

@@ -27,7 +27,6 @@ class ExternalUsers(Group, key="management"):
     @listing("GET /external-users")
     def list(self, **query: Unpack[ExternalUserQuery]) -> Listing[ExternalUser]:
         """List them, without those who are not active unless asked for. Management key."""
-        ...
 
     @operation("POST /external-users")
     def create(self, **fields: Unpack[NewExternalUser]) -> Call[ExternalUser]:
@@ -36,19 +35,15 @@ class ExternalUsers(Group, key="management"):
         Raises:
             ConflictError: There is one of this name.
         """
-        ...
 
     @operation("GET /external-users/{user}")
     def get(self, user: str) -> Call[ExternalUser]:
         """Get what is known of one. Management key."""
-        ...
 
     @operation("PATCH /external-users/{user}")
     def update(self, user: str, **fields: Unpack[ExternalUserChanges]) -> Call[ExternalUser]:
         """Let one in, or keep one out. Management key."""
-        ...
 
     @operation("DELETE /external-users/{user}", inside=None)
     def delete(self, user: str) -> Call[Deletion]:
         """Forget one. Management key."""
-        ...

@@ -70,36 +70,23 @@ class Files(Group):
     @listing("GET /files", page=FileList)
     def list(self, **query: Unpack[FileQuery]) -> Listing[FileObject]:
         """List the files. Any key."""
-        ...
 
     @operation("GET /files/{file_id}", inside=None)
     def get(self, file_id: str, **query: Unpack[FilePlace]) -> Call[FileObject]:
         """Get what is known of a file. Any key."""
-        ...
 
     @operation("DELETE /files/{file_id}", inside=None)
     def delete(self, file_id: str, **query: Unpack[FilePlace]) -> Call[DeletedFile]:
         """Delete a file for good. Any key."""
-        ...
 
     @_CONTENT
     def content(
         self, file_id: str, *, timeouts: Timeouts | None = None, **place: Unpack[FilePlace]
     ) -> ByteStream[bytes]:
-        """Stream the content of a file that a model made; what was uploaded is not given back.
-
-        Any key.
-
-        Args:
-            file_id: Its id.
-            timeouts: Deadlines of this request, in place of the client's.
-            **place: Any keyword of `FilePlace`.
-
-        Returns:
-            A stream of bytes, which gives all of them where it is awaited; this is no coroutine.
+        """Stream the content of a file that a model made, or await all of it. Any key.
 
         Raises:
-            BadRequestError: From the stream: the file was uploaded.
+            BadRequestError: From the stream: the file was uploaded, and is not given back.
 
         >>> async def example(client: OpenRouter, id: str) -> bytes:
         ...     return await client.files.content(id)

@@ -53,16 +53,16 @@ class Generations(Group):
         pause = _FIRST_PAUSE
         while True:
             try:
-                found = await _GET.send(self._sender, fields=fields)
+                record = cast(
+                    "GenerationRecord | None", await _GET.send(self._sender, fields=fields)
+                )
+                if record is None:
+                    raise ProtocolError("the answer holds no generation record")
+                return record
             except NotFoundError:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise
-            else:
-                record = cast("GenerationRecord | None", found)  # "data": null is no record
-                if record is None:
-                    raise ProtocolError("the answer holds no generation record")
-                return record
             await asyncio.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -71,7 +71,6 @@ class Generations(Group):
         """Get what was asked and answered, where the account lets OpenRouter keep it. Any key.
 
         Raises:
-            NotFoundError: There is no such generation.
             PermissionDeniedError: The account keeps no prompts.
         """
         return _CONTENT.send(self._sender, fields=_which(generation_id))
@@ -83,7 +82,6 @@ class Generations(Group):
         >>> async def example(client: OpenRouter, id: str) -> None:
         ...     await client.generations.feedback(generation_id=id, category="formatting")
         """
-        ...
 
 
 def _which(generation_id: str) -> dict[str, str]:

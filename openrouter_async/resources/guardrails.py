@@ -37,7 +37,6 @@ class Guardrails(Group, key="management"):
     @listing("GET /guardrails")
     def list(self, **query: Unpack[GuardrailQuery]) -> Listing[Guardrail]:
         """List the guardrails. Management key."""
-        ...
 
     @operation("POST /guardrails")
     def create(self, **fields: Unpack[NewGuardrail]) -> Call[Guardrail]:
@@ -49,61 +48,49 @@ class Guardrails(Group, key="management"):
         ...     )
         ...     await client.guardrails.assign_keys(made.id, key_hashes=[key_hash])
         """
-        ...
 
     @operation(f"GET {_ONE}")
     def get(self, id: Uuid) -> Call[Guardrail]:
         """Get a guardrail. Management key."""
-        ...
 
     @operation(f"PATCH {_ONE}")
     def update(self, id: Uuid, **fields: Unpack[GuardrailChanges]) -> Call[Guardrail]:
         """Change a guardrail; None takes a rule away, and lists are replaced. Management key."""
-        ...
 
     @operation(f"DELETE {_ONE}", inside=None)
     def delete(self, id: Uuid) -> Call[Deletion]:
         """Delete a guardrail. Management key."""
-        ...
 
     @listing("GET /guardrails/assignments/keys")
     def all_keys(self, **query: Unpack[PageQuery]) -> Listing[KeyAssignment]:
         """List the keys that are under any guardrail. Management key."""
-        ...
 
     @listing("GET /guardrails/assignments/members")
     def all_members(self, **query: Unpack[PageQuery]) -> Listing[MemberAssignment]:
         """List the members who are under any guardrail. Management key."""
-        ...
 
     @listing(f"GET {_KEYS}")
     def keys(self, id: Uuid, **query: Unpack[PageQuery]) -> Listing[KeyAssignment]:
         """List the keys that are under a guardrail. Management key."""
-        ...
 
     @listing(f"GET {_MEMBERS}")
     def members(self, id: Uuid, **query: Unpack[PageQuery]) -> Listing[MemberAssignment]:
         """List the members who are under a guardrail. Management key."""
-        ...
 
     @operation(f"POST {_KEYS}", inside=None)
     def assign_keys(self, id: Uuid, **fields: Unpack[KeysToAssign]) -> Call[AssignedCount]:
         """Put keys under a guardrail, in place of the one that each was under. Management key."""
-        ...
 
     @operation(f"POST {_KEYS}/remove", inside=None)
     def unassign_keys(self, id: Uuid, **fields: Unpack[KeysToAssign]) -> Call[UnassignedCount]:
         """Take keys from under a guardrail. Management key."""
-        ...
 
     @operation(f"POST {_MEMBERS}", inside=None)
     def assign_members(self, id: Uuid, **fields: Unpack[MembersToAssign]) -> Call[AssignedCount]:
         """Put members under a guardrail. Management key."""
-        ...
 
     @operation(f"POST {_MEMBERS}/remove", inside=None)
     def unassign_members(
         self, id: Uuid, **fields: Unpack[MembersToAssign]
     ) -> Call[UnassignedCount]:
         """Take members from under a guardrail. Management key."""
-        ...

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from .._config import Timeouts, check_type, checked_headers
-from .._event_stream import Accept
 from .._sealed import SealedBytes
 from ..image_events import ImageEventStream
 from ..types.images import (
@@ -103,7 +102,6 @@ class Images(Group, key="none"):
     @listing("GET /images/models")
     def models(self) -> Listing[ImageModel]:
         """List the models that draw, with what each of them takes. No key is needed."""
-        ...
 
     @_ENDPOINTS
     def endpoints(self, model: str) -> Listing[ImageEndpoint]:
@@ -148,11 +146,7 @@ class Images(Group, key="none"):
             "Content-Type": "application/json",
             **checked_headers(params.get("extra_headers", {}), "extra_headers"),
         }
-        post = partial(sender.send, "POST", _DRAW.path, headers=headers, body=body, timeouts=waits)
-
-        async def send(accept: Accept) -> None:
-            await post(accept)
-
+        send = partial(sender.send, "POST", _DRAW.path, headers=headers, body=body, timeouts=waits)
         return ImageEventStream(
             send, model=model, timeouts=waits, limits=sender.limits, secret=sender.key
         )

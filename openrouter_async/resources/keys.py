@@ -27,7 +27,6 @@ class Keys(Group, key="management"):
         ...     async for key in client.keys.list():
         ...         print(key.name, key.limit_remaining)
         """
-        ...
 
     @operation("POST /keys", inside=None)
     def create(self, **fields: Unpack[NewKey]) -> Call[CreatedKey]:
@@ -37,12 +36,10 @@ class Keys(Group, key="management"):
         ...     made = await client.keys.create(name="ci", limit=5.0, limit_reset="monthly")
         ...     return made.key
         """
-        ...
 
     @operation("GET /keys/{hash}")
     def get(self, hash: str) -> Call[Key]:
         """Get what is known of a key. Management key."""
-        ...
 
     @operation("PATCH /keys/{hash}")
     def update(self, hash: str, **fields: Unpack[KeyChanges]) -> Call[Key]:
@@ -51,12 +48,10 @@ class Keys(Group, key="management"):
         >>> async def example(client: OpenRouter, hash: str) -> None:
         ...     await client.keys.update(hash, disabled=True)
         """
-        ...
 
     @operation("DELETE /keys/{hash}", inside=None)
     def delete(self, hash: str) -> Call[Deletion]:
         """Delete a key for good. Management key."""
-        ...
 
     @operation("GET /key", key="any")
     def current(self) -> Call[CurrentKey]:
@@ -65,4 +60,3 @@ class Keys(Group, key="management"):
         >>> async def example(client: OpenRouter) -> float | None:
         ...     return (await client.keys.current()).limit_remaining
         """
-        ...

@@ -51,7 +51,6 @@ class Models(Group, key="none"):
         ...     for model in await client.models.list(output_modalities=["image"]):
         ...         print(model.id, model.context_length)
         """
-        ...
 
     @_GET
     def get(self, model: str) -> Call[Model]:
@@ -67,7 +66,6 @@ class Models(Group, key="none"):
     @listing("GET /models/user", is_whole=True, key="normal")
     def user(self, **query: Unpack[UserModelQuery]) -> Listing[Model]:
         """List the models that the account's own settings allow. Normal key."""
-        ...
 
     @listing("GET /embeddings/models", is_whole=True)
     def embeddings(self, **query: Unpack[ModelsPage]) -> Listing[Model]:
@@ -75,7 +73,6 @@ class Models(Group, key="none"):
 
         Those that draw are listed by `OpenRouter.images`, those that film by `OpenRouter.videos`.
         """
-        ...
 
     @_ENDPOINTS
     def endpoints(self, model: str) -> Call[ModelEndpoints]:
@@ -91,7 +88,6 @@ class Models(Group, key="none"):
     @listing("GET /endpoints/zdr")
     def zdr_endpoints(self) -> Listing[Endpoint]:
         """List the endpoints that keep no data (zero data retention). No key is needed."""
-        ...
 
     @_FEED
     async def rss(self, *, chat_links: bool = False, **query: Unpack[ModelQuery]) -> str:
@@ -133,9 +129,10 @@ class Models(Group, key="none"):
         found = await self.get(model)
         if _can(found, *wanted):
             return found
-        both = f"takes {_taken(found)} and makes {_made(found)}"
+        takes, makes = map(_and, _modalities(found))
         raise ValueError(
-            f"{model} {both}, and you want {_wish(*wanted)}{await self._hint(*wanted)}"
+            f"{model} takes {takes} and makes {makes}, and you want {_wish(*wanted)}"
+            f"{await self._hint(*wanted)}"
         )
 
     async def _hint(self, inputs: Sequence[str], outputs: Sequence[str]) -> str:
@@ -145,27 +142,20 @@ class Models(Group, key="none"):
         return f"; {' or '.join(able[:_SUGGESTED])} can" if able else ""
 
 
+def _modalities(model: Model) -> tuple[Sequence[str] | None, Sequence[str] | None]:
+    kind = model.architecture
+    return (None, None) if kind is None else (kind.input_modalities, kind.output_modalities)
+
+
 def _can(
     model: Model, inputs: Sequence[str], outputs: Sequence[str], *, is_sure: bool = False
 ) -> bool:
-    kind = model.architecture
-    takes = kind.input_modalities if kind is not None else None
-    makes = kind.output_modalities if kind is not None else None
+    takes, makes = _modalities(model)
     if is_sure and (takes is None or makes is None):
         return False
     return (takes is None or set(inputs) <= set(takes)) and (
         makes is None or set(outputs) <= set(makes)
     )
-
-
-def _taken(model: Model) -> str:
-    kind = model.architecture
-    return _and(kind.input_modalities if kind is not None else None)
-
-
-def _made(model: Model) -> str:
-    kind = model.architecture
-    return _and(kind.output_modalities if kind is not None else None)
 
 
 def _and(words: Sequence[str] | None) -> str:

@@ -32,7 +32,6 @@ class Observability(Group, key="management"):
     @listing(f"GET {_ALL}")
     def list(self, **query: Unpack[DestinationQuery]) -> Listing[Destination]:
         """List the destinations. Management key."""
-        ...
 
     @operation(f"POST {_ALL}")
     def create(self, **fields: Unpack[NewDestination]) -> Call[Destination]:
@@ -43,19 +42,15 @@ class Observability(Group, key="management"):
         ...         type="webhook", name="ours", config={"url": url}, sampling_rate=0.1
         ...     )
         """
-        ...
 
     @operation(f"GET {_ALL}/{{id}}")
     def get(self, id: Uuid) -> Call[Destination]:
         """Get a destination. Management key."""
-        ...
 
     @operation(f"PATCH {_ALL}/{{id}}")
     def update(self, id: Uuid, **fields: Unpack[DestinationChanges]) -> Call[Destination]:
         """Change a destination. Management key."""
-        ...
 
     @operation(f"DELETE {_ALL}/{{id}}", inside=None)
     def delete(self, id: Uuid) -> Call[Deletion]:
         """Remove a destination. Management key."""
-        ...

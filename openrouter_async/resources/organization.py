@@ -18,14 +18,11 @@ class Organization(Group, key="management"):
     @listing("GET /organization/members")
     def members(self, **query: Unpack[PageQuery]) -> Listing[Member]:
         """List who belongs to it. Management key."""
-        ...
 
     @operation("GET /organization/settings")
     def settings(self) -> Call[OrganizationSettings]:
         """Get the settings. Management key."""
-        ...
 
     @operation("PATCH /organization/settings")
     def update(self, **fields: Unpack[OrganizationChanges]) -> Call[OrganizationSettings]:
         """Change the settings. Management key."""
-        ...

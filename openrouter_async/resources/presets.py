@@ -39,22 +39,18 @@ class Presets(Group):
     @listing("GET /presets")
     def list(self, **query: Unpack[PageQuery]) -> Listing[Preset]:
         """List the presets. Any key."""
-        ...
 
     @operation(f"GET {_ONE}")
     def get(self, slug: str) -> Call[Preset]:
         """Get a preset with the settings that requests get. Any key."""
-        ...
 
     @listing(f"GET {_ONE}/versions")
     def versions(self, slug: str, **query: Unpack[PageQuery]) -> Listing[PresetVersion]:
         """List the versions of a preset, the oldest first. Any key."""
-        ...
 
     @operation(f"GET {_ONE}/versions/{{version}}")
     def version(self, slug: str, version: int) -> Call[PresetVersion]:
         """Get one version of a preset, by its number from 1. Any key."""
-        ...
 
     @_SAVE
     def save(

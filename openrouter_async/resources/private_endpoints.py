@@ -33,7 +33,6 @@ class PrivateEndpoints(Group, key="management"):
     @listing(f"GET {_ALL}")
     def list(self) -> Listing[PrivateEndpoint]:
         """List them. Management key."""
-        ...
 
     @_CREATE
     def create(
@@ -51,39 +50,31 @@ class PrivateEndpoints(Group, key="management"):
     @operation(f"GET {_ONE}")
     def get(self, id: str) -> Call[PrivateEndpoint]:
         """Get all that is known of one. Management key."""
-        ...
 
     @operation(f"PATCH {_ONE}")
     def update(self, id: str, **fields: Unpack[PrivateEndpointChanges]) -> Call[PrivateEndpoint]:
         """Change where one leads. Management key."""
-        ...
 
     @operation(f"DELETE {_ONE}")
     def delete(self, id: str, **query: Unpack[PrivateEndpointQuery]) -> Call[Deletion]:
         """Delete one; ``draft_only=True`` spares what is more than a draft. Management key."""
-        ...
 
     @operation(f"POST {_ONE}/activate")
     def activate(self, id: str) -> Call[PrivateEndpoint]:
         """Make a validated draft serve requests. Management key."""
-        ...
 
     @operation(f"POST {_ONE}/disable")
     def disable(self, id: str) -> Call[PrivateEndpoint]:
         """Have an active one serve no more requests. Management key."""
-        ...
 
     @operation(f"POST {_ONE}/enable")
     def enable(self, id: str) -> Call[PrivateEndpoint]:
         """Have a disabled one serve requests again. Management key."""
-        ...
 
     @operation(f"PUT {_ONE}/pricing")
     def set_pricing(self, id: str, **fields: Unpack[PrivatePricingChange]) -> Call[PrivateEndpoint]:
         """Say what one costs, in USD a token. Management key."""
-        ...
 
     @operation(f"POST {_ONE}/validate")
     def validate(self, id: str, **fields: Unpack[ValidatedIn]) -> Call[EndpointValidation]:
         """Try whether one works, with the workspace's own provider key. Management key."""
-        ...

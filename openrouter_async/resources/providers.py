@@ -19,4 +19,3 @@ class Providers(Group, key="none"):
         >>> async def example(client: OpenRouter) -> list[str | None]:
         ...     return [provider.slug async for provider in client.providers.list()]
         """
-        ...

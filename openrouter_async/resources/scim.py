@@ -37,7 +37,6 @@ class Scim(Group, key="management"):
     @listing(f"GET {_ALL}")
     def list(self, **query: Unpack[PageQuery]) -> Listing[GroupMapping]:
         """List which group leads into which workspace. Management key."""
-        ...
 
     @operation(f"POST {_ALL}")
     def create(self, **fields: Unpack[NewGroupMapping]) -> Call[GroupMapping]:
@@ -46,17 +45,14 @@ class Scim(Group, key="management"):
         Raises:
             ConflictError: The group leads there already.
         """
-        ...
 
     @operation(f"GET {_ONE}")
     def get(self, id: Uuid) -> Call[GroupMapping]:
         """Get one mapping. Management key."""
-        ...
 
     @operation(f"PATCH {_ONE}")
     def update(self, id: Uuid, **fields: Unpack[GroupMappingChanges]) -> Call[GroupMapping]:
         """Make a group's people admins or members. Management key."""
-        ...
 
     @operation(f"DELETE {_ONE}", inside=None)
     def delete(self, id: Uuid, **query: Unpack[GroupMappingDeletion]) -> Call[Deletion]:
@@ -66,22 +62,18 @@ class Scim(Group, key="management"):
             id: The mapping.
             **query: ``keep_members`` says whether its people stay where they are.
         """
-        ...
 
     @listing("GET /scim/groups")
     def groups(self, **query: Unpack[GroupQuery]) -> Listing[ScimGroup]:
         """List the directory's groups. Management key."""
-        ...
 
     @operation("POST /scim/sync-jobs")
     def sync(self) -> Call[SyncJob]:
         """Have the groups compared with the directory now. Management key."""
-        ...
 
     @operation("GET /scim/sync-jobs/{id}")
     def sync_job(self, id: str) -> Call[SyncJob]:
         """Get how far a comparison is. Management key."""
-        ...
 
     async def wait(
         self, job: SyncJob | str, *, poll: float = 10.0, timeout: float | None = None

@@ -22,7 +22,6 @@ class ServerTools(Group):
         ...     async for tool in client.server_tools.list(api_format="chat-completions"):
         ...         print(tool.id, tool.summary)
         """
-        ...
 
     @operation("GET /tools/{name}")
     def get(self, name: str) -> Call[ServerTool]:
@@ -34,4 +33,3 @@ class ServerTools(Group):
         Raises:
             NotFoundError: There is none of this name.
         """
-        ...

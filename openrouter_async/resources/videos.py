@@ -30,7 +30,7 @@ from ..types.video import (
 )
 from ._call import Call, Group, Operation
 from ._list import Listing, listing
-from ._media import byte_stream, checked, encoded
+from ._media import byte_stream, checked, encoded, recast
 from ._references import Reference, reference_part
 from ._waiting import wait_for_end
 
@@ -57,7 +57,10 @@ _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class Videos(Group):
-    """Videos, and the jobs that make them; reached as `OpenRouter.videos`."""
+    """Videos, and the jobs that make them; reached as `OpenRouter.videos`.
+
+    `NotFoundError` says that there is no job of an id.
+    """
 
     @_CREATE
     def create(
@@ -85,7 +88,7 @@ class Videos(Group):
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
     ) -> Call[VideoJob]:
-        """Order a video; what comes back at once is the job that makes it.
+        """Order a video; what comes back at once is the job that makes it. Normal key.
 
         Args:
             prompt: What it shows; only some models need none.
@@ -99,7 +102,6 @@ class Videos(Group):
             last_frame: The picture that it ends with.
             references: What it is guided by: pictures, ``content.audio(...)`` and
                 ``content.video(...)``; frames outweigh them.
-            generate_audio: Whether it has sound.
             seed: The same seed gives the same video again, where a provider can.
             callback_url: The https URL of a webhook; see `openrouter_async.webhooks`.
             creativity: How freely an upscaler adds.
@@ -113,7 +115,6 @@ class Videos(Group):
             timeouts: Deadlines of this request, in place of the client's.
 
         Raises:
-            ValueError: An argument has an impossible value, or a file is not what it should be.
             OSError: A file cannot be read.
 
         >>> async def example(client: OpenRouter) -> None:
@@ -127,19 +128,14 @@ class Videos(Group):
         pictures = [_frame(name, given) for name, given in frames.items() if given is not None]
         if pictures:
             body["frame_images"] = pictures
-        if references:
-            body["input_references"] = [
-                _guide(given, f"references[{index}]") for index, given in enumerate(references)
-            ]
+        guides = [_guide(given, f"references[{index}]") for index, given in enumerate(references)]
+        if guides:
+            body["input_references"] = guides
         return _CREATE.send(self._sender, body=encoded(body, extra_body), timeouts=timeouts)
 
     @_GET
     async def get(self, job: VideoJob | str) -> VideoJob:
-        """Look at a job, or at the one of an id.
-
-        Raises:
-            NotFoundError: There is no such job.
-        """
+        """Look at a job, or at the one of an id. Any key."""
         name = _id_of(job)
         found = await _GET.send(self._sender, name)
         found.id = found.id or name
@@ -155,23 +151,18 @@ class Videos(Group):
     ) -> VideoJob:
         """Wait until a job has its video.
 
-        It is looked at at once, then after 2, 4, 8, ... seconds up to `poll`. An API that is
-        busy, failing or not to be reached for a while does not end the wait. To stop waiting
-        does not stop the job: go on with its id, in any process.
+        An API that is busy, failing or not to be reached for a while does not end the wait. To
+        stop waiting does not stop the job: go on with its id, in any process.
 
         Args:
             job: The job, or its id.
-            poll: The most seconds between two looks.
+            poll: The most seconds between two looks; the first are 2, 4, 8, ... seconds apart.
             timeout: Seconds to wait in all; None waits as long as it takes.
             on_progress: Called with the job after each look.
-
-        Returns:
-            The job, completed.
 
         Raises:
             VideoFailedError: There will be no video; ``.job`` tells why.
             TotalTimeout: The job was not over within `timeout`.
-            OpenRouterError: Asking failed in a way that waiting does not mend.
 
         >>> async def example(client: OpenRouter, id: str) -> None:
         ...     job = await client.videos.wait(id, on_progress=lambda job: print(job.status))
@@ -191,15 +182,12 @@ class Videos(Group):
     def content(
         self, job: VideoJob | str, *, index: int = 0, timeouts: Timeouts | None = None
     ) -> ByteStream[bytes]:
-        """Stream a finished video, to hand it on without a file.
+        """Stream a finished video, to hand it on without a file, or await all of it. Any key.
 
         Args:
             job: The job, or its id.
             index: Which of its videos, from 0.
             timeouts: Deadlines of this request, in place of the client's.
-
-        Returns:
-            A stream of bytes, which gives all of them where it is awaited; this is no coroutine.
         """
         if index < 0:
             raise ValueError(f"index must be at least 0, got {index}")
@@ -225,6 +213,8 @@ class Videos(Group):
     ) -> Path:
         """Save a finished video to a file, which is there when it is whole and not before.
 
+        Any key.
+
         Args:
             job: The job, or its id.
             path: Where to write, with the right suffix where it has none; by default a file in
@@ -238,8 +228,6 @@ class Videos(Group):
 
         Raises:
             FileExistsError: There is such a file already.
-            OpenRouterError: The request failed, or the video broke off.
-            OSError: The file cannot be written.
         """
         target = Path(path) if path is not None else Path(f"video-{_NO_NAME.sub('-', _id_of(job))}")
         async with self.content(job, index=index, timeouts=timeouts) as stream:
@@ -252,7 +240,6 @@ class Videos(Group):
     @listing("GET /videos/models", key="none")
     def models(self) -> Listing[VideoModel]:
         """List the models that make videos, with what each of them takes. No key is needed."""
-        ...
 
 
 async def _write(stream: ByteStream[bytes], file: PartFile) -> None:
@@ -285,9 +272,7 @@ def _frame(name: str, picture: Reference) -> Attachment | dict[str, Any]:
     shown = reference_part(picture, name)
     if not isinstance(shown, Attachment):
         return cast("dict[str, Any]", msgspec.to_builtins(shown)) | {"frame_type": name}
-    made = Attachment(
-        "image", shown.source, name=shown.name, media_type=shown.media_type, start=shown.start
-    )
+    made = recast(shown, Attachment)
     made.options = shown.options | {"frame_type": name}
     return made
 
@@ -303,8 +288,7 @@ class _Sound(Attachment):
 
 def _guide(given: Guide, place: str) -> object:
     if isinstance(given, Attachment) and given.kind == "audio":
-        kind = given.media_type
-        return _Sound("audio", given.source, name=given.name, media_type=kind, start=given.start)
+        return recast(given, _Sound)
     if isinstance(given, AudioPart):
         inner = msgspec.to_builtins(given.input_audio)
         url = f"data:{audio_type(inner['format'])};base64,{inner['data']}"
@@ -314,15 +298,11 @@ def _guide(given: Guide, place: str) -> object:
 
 def _is_completed(job: VideoJob) -> bool:
     """Whether a job has its video, raising where it never will."""
-    if job.has_failed:
-        raise _failure(job)
-    return job.is_completed
-
-
-def _failure(job: VideoJob) -> VideoFailedError:
+    if not job.has_failed:
+        return job.is_completed
     why = f": {job.error}" if job.error else ""
     error = VideoFailedError(f"the video {job.id} has ended as {job.status!r}{why}")
     error.job = job
     error.generation_id = job.generation_id
     error.billed = "unknown" if job.cost is None else "yes" if job.cost > 0 else "no"
-    return error
+    raise error

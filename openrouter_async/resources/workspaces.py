@@ -41,7 +41,6 @@ class Workspaces(Group, key="management"):
     @listing("GET /workspaces")
     def list(self, **query: Unpack[PageQuery]) -> Listing[Workspace]:
         """List the workspaces. Management key."""
-        ...
 
     @operation("POST /workspaces")
     def create(self, **fields: Unpack[NewWorkspace]) -> Call[Workspace]:
@@ -51,17 +50,14 @@ class Workspaces(Group, key="management"):
             **fields: Any keyword of `NewWorkspace`; a ``slug`` is of lower-case letters and digits
                 with single hyphens between them.
         """
-        ...
 
     @operation(f"GET {_ONE}")
     def get(self, id: str) -> Call[Workspace]:
         """Get a workspace. Management key."""
-        ...
 
     @operation(f"PATCH {_ONE}")
     def update(self, id: str, **fields: Unpack[WorkspaceChanges]) -> Call[Workspace]:
         """Change a workspace. Management key."""
-        ...
 
     @operation(f"DELETE {_ONE}", inside=None)
     def delete(self, id: str, **query: Unpack[WorkspaceDeletion]) -> Call[Deletion]:
@@ -70,17 +66,14 @@ class Workspaces(Group, key="management"):
         The API refuses while it has active API keys, and refuses to delete the default one
         without ``confirm_default_workspace_deletion=True``.
         """
-        ...
 
     @operation(f"GET {_ONE}/budgets", inside=None)
     def budgets(self, id: str) -> Call[WorkspaceBudgets]:
         """Get all that a workspace may spend. Management key."""
-        ...
 
     @operation(f"GET {_BUDGET}", inside=None)
     def budget(self, id: str, interval: BudgetInterval) -> Call[WorkspaceBudgetAnswer]:
         """Get what a workspace may spend in an interval. Management key."""
-        ...
 
     @operation(f"PUT {_BUDGET}", inside=None)
     def set_budget(
@@ -94,24 +87,19 @@ class Workspaces(Group, key="management"):
         >>> async def example(client: OpenRouter, id: str) -> None:
         ...     await client.workspaces.set_budget(id, "monthly", limit_usd=100)
         """
-        ...
 
     @operation(f"DELETE {_BUDGET}", inside=None)
     def delete_budget(self, id: str, interval: BudgetInterval) -> Call[Deletion]:
         """Let a workspace spend without this limit. Management key."""
-        ...
 
     @listing(f"GET {_ONE}/members")
     def members(self, id: str, **query: Unpack[PageQuery]) -> Listing[WorkspaceMember]:
         """List who is in a workspace. Management key."""
-        ...
 
     @operation(f"POST {_ONE}/members/add", inside=None)
     def add_members(self, id: str, **fields: Unpack[WorkspacePeople]) -> Call[AddedMembers]:
         """Let people of the organization into a workspace. Management key."""
-        ...
 
     @operation(f"POST {_ONE}/members/remove", inside=None)
     def remove_members(self, id: str, **fields: Unpack[WorkspacePeople]) -> Call[RemovedMembers]:
         """Have people leave a workspace, in which they must have no active key. Management key."""
-        ...
