@@ -199,7 +199,6 @@ class Operation(Generic[T]):
             fields: What goes into the query and into the body, by the names of the two types.
             headers: Headers of this request alone.
             body: The body, where it is made already.
-            timeouts: Deadlines of this request, in place of the client's.
         """
         asked = self.ask(*at, fields=fields, headers=headers, body=body)
         return self.send_asked(sender, asked, timeouts)

@@ -1,7 +1,8 @@
 """The text endpoints besides chat: arguments become a request, and what comes a stream or a value.
 
-The rule of this file: what their groups share. What surrounds such a request meets here: the
-keywords that are checked, the budgets it is held to, and the type that reads the answer.
+The rule of its groups: a user's arguments become a request, checked before anything is sent, and
+the answer gets its type. What surrounds such a request meets here: the keywords that are checked,
+the budgets it is held to, and the type that reads the answer.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class _Request(NamedTuple):
 class Inference(Group):
     """A group of text endpoints, with the client's own model and budget."""
 
+    _needs_model = True
+
     def __init__(
         self, sender: Sender, model: str | None, budget: Budget | None, prices: PriceList
     ) -> None:
@@ -77,24 +80,19 @@ class Inference(Group):
         main: Mapping[str, Any],
         params: Mapping[str, Any],
         around: Around,
-        *,
-        needs_model: bool = False,
     ) -> S:
         """Give the stream of an answer; nothing is sent before it is started.
 
         Args:
             kind: The stream's class.
             operation: What is asked.
-            main: The fields that are arguments of their own.
-            params: The further keywords.
+            main: The fields that are arguments of their own; `params` are the others.
             around: What the call says beside them.
-            needs_model: The endpoint has no default model.
         """
         if around.transport not in ("stream", "json"):
             raise ValueError(f"transport must be 'stream' or 'json', got {around.transport!r}")
         is_streamed = around.transport == "stream"
-        main = {**main, "stream": is_streamed}
-        request = self._request(operation, main, params, around, needs_model, is_streamed)
+        request = self._request(operation, {**main, "stream": is_streamed}, params, around)
         return kind(
             partial(self._send, request),
             timeouts=request.timeouts,
@@ -113,8 +111,7 @@ class Inference(Group):
         around: Around,
     ) -> Call[A]:
         """Give the answer of an endpoint that never streams, to be awaited; see `_streamed`."""
-        request = self._request(operation, main, params, around, needs_model=True)
-        return self._answer(request, operation)
+        return self._answer(self._request(operation, main, params, around), operation)
 
     async def _answer(self, request: _Request, operation: Operation[A]) -> A:
         async def accept(response: Response) -> Any:
@@ -141,8 +138,6 @@ class Inference(Group):
         main: Mapping[str, Any],
         params: Mapping[str, Any],
         around: Around,
-        needs_model: bool,
-        is_streamed: bool = False,
     ) -> _Request:
         """Check every argument, and put the request together."""
         self._sender.refuse_if_closed()
@@ -152,12 +147,11 @@ class Inference(Group):
         model = self._model if around.model is None else around.model
         if model is not None:
             check_type("model", model, str)
-        if needs_model and not model:
+        if self._needs_model and not model:
             raise ValueError("model must be given, here or to the client: there is no default")
-        body = body_of(
-            cast("type[Any]", operation.signature.body), {"model": model, **main}, params
-        )
-        headers = STREAM_HEADERS if is_streamed else JSON_HEADERS
+        shape = cast("type[Any]", operation.signature.body)
+        body = body_of(shape, {"model": model, **main}, params)
+        headers = STREAM_HEADERS if main.get("stream") else JSON_HEADERS
         return _Request(
             operation.path,
             SealedBytes(body),

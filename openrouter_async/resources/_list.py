@@ -11,6 +11,8 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from msgspec import Struct
+
 from .._sender import Sender
 from ..errors import ProtocolError
 from ..types.pages import PageBody
@@ -25,32 +27,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 class ListOperation(Operation[T]):
     """An operation whose answer is a list, which may come in pages.
 
-    Args:
-        endpoint: Method and path.
-        answer: What each row is.
+    Attributes:
         page: The struct of a whole page, where more stands on it than `PageBody` says.
         is_whole: Whether all rows come at once where neither ``limit`` nor ``offset`` is given.
-        **more: As of an `Operation`.
     """
 
-    def __init__(
-        self,
-        endpoint: str,
-        answer: type[T] | None = None,
-        *,
-        page: type[PageBody] | None = None,
-        is_whole: bool = False,
-        **more: Any,
-    ) -> None:
-        super().__init__(endpoint, answer, **more)
-        self._is_whole = is_whole
-        self._page = page
+    page: type[PageBody] | None = None
+    is_whole = False
 
     @property
     def body_type(self) -> type[PageBody]:
         """What the whole body of an answer is decoded into."""
         row: Any = self.answer
-        return self._page or wrapper(list[row], self.inside or "data", PageBody)
+        return self.page or wrapper(list[row], self.inside or "data", PageBody)
 
     def walk(
         self, sender: Sender, *at: object, fields: Mapping[str, object] | None = None
@@ -66,7 +55,7 @@ class ListOperation(Operation[T]):
         answer = decoded(answered, self.body_type, sender, mark=inside)
         rows = cast("list[T]", getattr(answer, inside) or [])
         by_offset = "offset" in getattr(self.signature.query, "__annotations__", ()) and not (
-            self._is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
+            self.is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
         )
         query = _next_query(asked.query, answer, len(rows), by_offset=by_offset, at=sender.base_url)
         following = None if query is None else Listing(self, sender, asked._replace(query=query))
@@ -84,15 +73,14 @@ def listing(
     """Do for what gives a `Listing` what `operation` does for a `Call`; see `ListOperation`."""
 
     def declare(method: F) -> F:
-        one = ListOperation[Any](
-            endpoint, inside=inside, key=key, page=page, is_whole=is_whole, method=method
-        )
+        one = ListOperation[Any](endpoint, inside=inside, key=key, method=method)
+        one.page, one.is_whole = page, is_whole
         return declared(method, one, one.walk)
 
     return declare
 
 
-class Page(Generic[T]):
+class Page(Struct, Generic[T], eq=False):
     """One page of a list.
 
     Attributes:
@@ -102,16 +90,13 @@ class Page(Generic[T]):
         body: All that the answer says, with what stands beside the rows, such as ``meta``.
     """
 
-    __slots__ = ("body", "items", "next")
-
-    def __init__(self, items: list[T], body: PageBody, following: Listing[T] | None) -> None:
-        self.items = items
-        self.body = body
-        self.next = following
+    items: list[T]
+    body: PageBody
+    next: Listing[T] | None
 
     @property
     def total_count(self) -> int | None:
-        """How many there are on all pages; None where the API does not say."""
+        """How many there are on all pages, where the API says it."""
         return self.body.total_count
 
     def __repr__(self) -> str:
@@ -179,17 +164,14 @@ class _Walk(Generic[T]):
 def _next_query(
     query: Mapping[str, str], page: PageBody, count: int, *, by_offset: bool, at: str
 ) -> dict[str, str] | None:
-    """Tell how to ask for the page after this one, which no link may lead away from the API.
+    """Tell how to ask for the page after the one of a query; None where there is none.
 
     Args:
         query: How this one was asked for.
         page: What it says.
         count: How many rows it has.
         by_offset: Whether the endpoint knows ``offset``.
-        at: The API's address.
-
-    Returns:
-        The query; None where there is no such page.
+        at: The API's address, which no link may lead away from.
     """
     if page.links is not None:
         link = page.links.next

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from .. import content
+from .._config import check_type
 from ..types import Image, ImagePart
 from ..types.attachment import Attachment, Source
 
@@ -38,8 +39,7 @@ def drawing_messages(prompt: str, images: Sequence[Reference] = ()) -> list[dict
 
 def check_prompt(prompt: str) -> None:
     """Refuse what says nothing."""
-    if not isinstance(cast("object", prompt), str):
-        raise TypeError(f"prompt must be a str, got {type(prompt).__name__}")
+    check_type("prompt", prompt, str)
     if not prompt.strip():
         raise ValueError("prompt must not be empty")
 

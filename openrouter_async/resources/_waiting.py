@@ -10,18 +10,7 @@ from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Final, TypeVar
 
-from ..errors import (
-    APIConnectionError,
-    APIStatusError,
-    OpenRouterError,
-    ProxyError,
-    RateLimitError,
-    RequestTimeoutError,
-    ServerError,
-    StreamError,
-    TLSError,
-    TotalTimeout,
-)
+from .. import errors
 
 __all__ = ["wait_for_end"]
 
@@ -63,10 +52,10 @@ async def wait_for_end(
                 asked_to_wait = 0.0
                 try:
                     job = await look()
-                except OpenRouterError as error:
+                except errors.OpenRouterError as error:
                     if not _passes(error):
                         raise
-                    if isinstance(error, APIStatusError):
+                    if isinstance(error, errors.APIStatusError):
                         asked_to_wait = error.retry_after or 0.0
                 else:
                     if on_progress is not None:
@@ -78,15 +67,15 @@ async def wait_for_end(
     except TimeoutError:
         if not scope.expired():
             raise
-    raise TotalTimeout(
+    raise errors.TotalTimeout(
         f"{what} was not ready within {timeout:g} s; it may still be made: "
         "wait for it again by its id"
     )
 
 
-def _passes(error: OpenRouterError) -> bool:
+def _passes(error: errors.OpenRouterError) -> bool:
     """Tell whether a failed look at a job may well succeed later."""
-    if isinstance(error, TLSError | ProxyError):
+    if isinstance(error, errors.TLSError | errors.ProxyError):
         return False
-    kinds = APIConnectionError, StreamError, ServerError, RateLimitError, RequestTimeoutError
-    return isinstance(error, kinds)
+    refusals = errors.ServerError | errors.RateLimitError | errors.RequestTimeoutError
+    return isinstance(error, errors.APIConnectionError | errors.StreamError | refusals)

@@ -64,9 +64,7 @@ class Audio(Group, key="normal"):
         Args:
             input: The text, or its parts as mappings of ``text`` and perhaps ``voice`` and
                 ``instructions``.
-            model: A model that speaks.
             voice: The provider's name of a voice; some have none that is taken by itself.
-            instructions: How to speak, in words.
             response_format: ``mp3``, or ``pcm``, which is the API's default: raw samples of
                 16 bit, whose rate the content type tells.
             speed: How fast, where 1 is ordinary; some models leave it out of account.
@@ -76,8 +74,6 @@ class Audio(Group, key="normal"):
             user: Who it is for, as the app calls them.
             session_id: What belongs together.
             trace: Names and ids for observability, such as ``{"trace_id": ...}``.
-            extra_body: Fields that are not known yet.
-            timeouts: Deadlines of this request, in place of the client's.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     speech = await client.audio.speech("Good morning!", model="openai/gpt-4o-mini-tts")
@@ -125,7 +121,6 @@ class Audio(Group, key="normal"):
         Args:
             file: A path, bytes, an open file or a ``data:`` URL; never held in memory as a
                 whole.
-            model: A model that listens.
             format: Such as ``wav``, ``mp3``, ``flac``, ``m4a``, ``ogg``, ``webm`` or ``aac``,
                 where the file's first bytes do not tell.
             language: Two letters, such as ``en``; by default the model finds out.
@@ -141,8 +136,6 @@ class Audio(Group, key="normal"):
             trace: Names and ids for observability, such as ``{"trace_id": ...}``.
             form: ``"json"`` sends a file of any size as base64, ``"multipart"`` one of at most
                 25 MB as it is, which is a quarter less to send.
-            extra_body: Fields that are not known yet.
-            timeouts: Deadlines of this request, in place of the client's.
 
         Raises:
             ValueError: From the call or the wait, the file is empty, of no known kind, or too

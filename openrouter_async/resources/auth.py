@@ -56,7 +56,6 @@ class Auth(Group, key="none"):
             show: Called with the URL where the user signs in; by default it opens the browser.
             port: Where to listen; 0 takes a free port.
             timeout: Seconds that the user has.
-            **fields: Any keyword of `SignInFields`.
 
         Raises:
             TotalTimeout: Nobody signed in.
@@ -91,17 +90,12 @@ class Auth(Group, key="none"):
     def begin(self, callback_url: str | None = None, **fields: Unpack[SignInFields]) -> SignIn:
         """Begin a sign-in: make its secrets and the URL. Nothing is sent.
 
+        Send the user to its ``url``, keep its ``verifier``, and let its ``code_in`` read the
+        redirect.
+
         Args:
             callback_url: Where the user is sent back to: https, or http to this machine. None lets
                 the page show the code, for the user to carry over.
-            **fields: Any keyword of `SignInFields`.
-
-        Returns:
-            The sign-in: send the user to its ``url``, keep its ``verifier``, and let its
-            ``code_in`` read the redirect.
-
-        Raises:
-            ValueError: `callback_url` is none that OpenRouter sends anybody to.
 
         >>> from openrouter_async import OpenRouter
         >>> begun = OpenRouter(api_key="").auth.begin("https://app.example/signed-in")
@@ -115,20 +109,12 @@ class Auth(Group, key="none"):
 
     @staticmethod
     def challenge(verifier: str) -> str:
-        """Give the challenge of a verifier, by S256, for a sign-in of one's own making.
-
-        Args:
-            verifier: 43 to 128 characters that nobody can guess.
-        """
+        """Give the S256 challenge of a verifier, which is 43 to 128 characters of one's own."""
         return challenge_of(verifier)
 
     @_EXCHANGE
     def exchange(
-        self,
-        code: str,
-        *,
-        verifier: str | None = None,
-        method: Literal["S256", "plain"] = "S256",
+        self, code: str, *, verifier: str | None = None, method: Literal["S256", "plain"] = "S256"
     ) -> Call[ExchangedKey]:
         """Exchange a code for the user's key. No key is needed.
 

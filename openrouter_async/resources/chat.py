@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from .._config import checked_headers
+from .._config import check_type, checked_headers
 from .._pdf import BodyWithDocuments, CallDocuments
 from ..types import ChatCompletion, ChatParams, MessageParam
 from ._body import encode_body
@@ -58,15 +58,12 @@ def chat_body(
         stream: Whether the answer is to come as a stream.
         params: The further fields, of `ChatParams`.
         documents: What is known of its documents, to be sent along.
-
-    Raises:
-        TypeError: An argument has the wrong type, or a keyword is unknown.
-        ValueError: An argument has an impossible value.
     """
-    if model is not None and not isinstance(cast("object", model), str):
-        raise TypeError(f"model must be a str, got {type(model).__name__}")
-    if model is not None and not model.strip():
-        raise ValueError("model must not be empty; leave it out for the account's default model")
+    if model is not None:
+        check_type("model", model, str)
+        if not model.strip():
+            hint = "leave it out for the account's default model"
+            raise ValueError(f"model must not be empty; {hint}")
     given = checked_params(params) if params else {}
     body: dict[str, Any] = {} if model is None else {"model": model}
     body["messages"] = checked_messages(messages)

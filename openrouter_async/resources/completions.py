@@ -1,8 +1,4 @@
-"""``POST /completions``: the older endpoint, where a model goes on with a text.
-
-The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the answer gets its type.
-"""
+"""``POST /completions``: a model goes on with a text, by the rule of `_inference`."""
 
 from __future__ import annotations
 
@@ -28,6 +24,8 @@ _CREATE: Final = Operation(
 class Completions(Inference, key="normal"):
     """Texts that go on; reached as `OpenRouter.completions`."""
 
+    _needs_model = False
+
     @_CREATE
     def stream(
         self,
@@ -45,9 +43,7 @@ class Completions(Inference, key="normal"):
         Args:
             prompt: A text, several, the tokens of one, or those of several.
             model: The model; by default the client's, else the account's.
-            timeouts: Deadlines of this request, in place of the client's.
             budget: What it may cost, beside the client's budget.
-            **params: Any keyword of `CompletionParams`; what is not given is not sent.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     async for chunk in client.completions.stream("Once upon a time", max_tokens=50):

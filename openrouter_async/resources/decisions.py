@@ -1,7 +1,4 @@
-"""``/decisions`` and ``/systemone``: questions answered with a choice or a number.
-
-The rule of this file: declarations alone.
-"""
+"""``/decisions`` and ``/systemone``: questions with short answers. Declarations alone."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""``POST /embeddings``: vectors of texts, tokens and media.
-
-The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the answer gets its type.
-"""
+"""``POST /embeddings``: vectors of texts, tokens and media, by the rule of `_inference`."""
 
 from __future__ import annotations
 
@@ -45,9 +41,7 @@ class Embeddings(Inference, key="normal"):
             input: A text, several texts, the tokens of one or those of several, or mappings
                 ``{"content": [...]}`` with parts of text, image, sound, video and file.
             model: The model; by default the client's.
-            timeouts: Deadlines of this request, in place of the client's.
             budget: What it may cost, beside the client's budget.
-            **params: Any keyword of `EmbeddingParams`; what is not given is not sent.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     model = "openai/text-embedding-3-small"

@@ -48,8 +48,6 @@ class Files(Group):
             file: A path, bytes or an open file; never held in memory as a whole.
             filename: Its name; by default the file's own.
             media_type: What it is; by default its name tells. The API looks at the bytes itself.
-            timeouts: Deadlines of this request, in place of the client's.
-            **place: Any keyword of `FilePlace`.
 
         Raises:
             ValueError: The file is empty or too large.

@@ -77,11 +77,7 @@ class Generations(Group):
 
     @operation("POST /generation/feedback", key="management")
     def feedback(self, **fields: Unpack[FeedbackFields]) -> Call[FeedbackReceipt]:
-        """Tell OpenRouter what was wrong with a generation. Management key.
-
-        >>> async def example(client: OpenRouter, id: str) -> None:
-        ...     await client.generations.feedback(generation_id=id, category="formatting")
-        """
+        """Tell OpenRouter what was wrong with a generation. Management key."""
 
 
 def _which(generation_id: str) -> dict[str, str]:

@@ -1,8 +1,4 @@
-"""``/images``: pictures from a prompt, and which models draw them.
-
-The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the answer gets its type. The sender sends and tries again.
-"""
+"""``/images``: pictures from a prompt, and which models draw them, by the rule of `_inference`."""
 
 from __future__ import annotations
 
@@ -13,12 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 from .._config import Timeouts, check_type, checked_headers
 from .._sealed import SealedBytes
 from ..image_events import ImageEventStream
-from ..types.images import (
-    ImageEndpoint,
-    ImageMessage,
-    ImageModel,
-    ImageParams,
-)
+from ..types.images import ImageEndpoint, ImageMessage, ImageModel, ImageParams
 from ._call import Call, Group, Operation, model_at, timeouts_of
 from ._list import Listing, ListOperation, listing
 from ._references import Reference, check_prompt, reference_parts
@@ -57,7 +48,7 @@ class Images(Group, key="none"):
         timeouts: Timeouts | None = None,
         **params: Unpack[ImageParams],
     ) -> ImageEventStream:
-        """Draw, with sketches on the way where the provider sends them.
+        """Draw, with sketches on the way where the provider sends them. Normal key.
 
         Nothing is sent before the stream is iterated, entered, awaited or started. A provider
         that cannot stream sends all at once, as one event.
@@ -67,8 +58,6 @@ class Images(Group, key="none"):
             model: The model; by default the client's.
             input_references: At most 16 images to draw by: paths, bytes, open files, URLs, parts
                 of `content.image`, or images of an earlier answer.
-            timeouts: Deadlines of this request, in place of the client's.
-            **params: Any keyword of `ImageParams`; what is not given is not sent.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     async for event in client.images.stream("A fox", model="openai/gpt-image-1"):
@@ -87,7 +76,7 @@ class Images(Group, key="none"):
         timeouts: Timeouts | None = None,
         **params: Unpack[ImageParams],
     ) -> Call[ImageResult]:
-        """Draw, and get the finished images and what they cost.
+        """Draw, and get the finished images and what they cost. Normal key.
 
         The arguments are those of `stream`.
 

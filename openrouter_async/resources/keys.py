@@ -43,11 +43,7 @@ class Keys(Group, key="management"):
 
     @operation("PATCH /keys/{hash}")
     def update(self, hash: str, **fields: Unpack[KeyChanges]) -> Call[Key]:
-        """Change a key. Management key.
-
-        >>> async def example(client: OpenRouter, hash: str) -> None:
-        ...     await client.keys.update(hash, disabled=True)
-        """
+        """Change a key, or switch it off. Management key."""
 
     @operation("DELETE /keys/{hash}", inside=None)
     def delete(self, hash: str) -> Call[Deletion]:

@@ -1,8 +1,4 @@
-"""``POST /messages``: Anthropic's dialect, for any model.
-
-The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the answer gets its type.
-"""
+"""``POST /messages``: Anthropic's dialect, for any model, by the rule of `_inference`."""
 
 from __future__ import annotations
 
@@ -42,11 +38,8 @@ class Messages(Inference, key="normal"):
         Nothing is sent before the stream is iterated, entered, awaited or started.
 
         Args:
-            messages: A prompt, or messages as mappings and as earlier answers, mixed.
             model: The model; by default the client's.
-            timeouts: Deadlines of this request, in place of the client's.
             budget: What it may cost, beside the client's budget.
-            **params: Any keyword of `MessagesParams`; what is not given is not sent.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     model = "anthropic/claude-sonnet-4.5"
@@ -84,7 +77,7 @@ class Messages(Inference, key="normal"):
         if params.get("fallbacks") and params.get("models"):
             raise ValueError("give fallbacks or models, not both")
         said = {"messages": checked_turns(messages)}
-        return self._streamed(MessageStream, _CREATE, said, params, around, needs_model=True)
+        return self._streamed(MessageStream, _CREATE, said, params, around)
 
 
 def checked_turns(messages: Turns) -> list[Any]:

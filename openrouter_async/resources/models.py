@@ -44,8 +44,8 @@ class Models(Group, key="none"):
         """List the models. No key is needed.
 
         Args:
-            **query: Any keyword of `ModelQuery`. Without ``output_modalities`` those that write
-                text are listed, with ``"all"`` all of them. Without ``limit`` all come at once.
+            **query: Without ``output_modalities`` those that write text are listed, with
+                ``"all"`` all of them. Without ``limit`` all come at once.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     for model in await client.models.list(output_modalities=["image"]):
@@ -95,7 +95,6 @@ class Models(Group, key="none"):
 
         Args:
             chat_links: Let each entry lead to a chat with the model, not to its page.
-            **query: Any keyword of `ModelQuery`.
         """
         fields: dict[str, object] = {**query, "use_rss": True}
         if chat_links:
@@ -109,15 +108,15 @@ class Models(Group, key="none"):
     ) -> Model:
         """Make sure, before anything is paid for, that a model takes and makes what is wanted.
 
+        No key is needed.
+
         Args:
-            model: Its slug.
             inputs: What it is to take: ``text``, ``image``, ``file``, ``audio``, ``video``.
             outputs: What it is to make: ``text``, ``image``, ``audio``, ``video``, ``speech``,
                 ``transcription``, ``embeddings``, ``rerank``.
 
         Returns:
-            What the API says of the model. Where it does not say what a model takes or makes,
-            nothing is refused.
+            What the API says of the model. What it does not say is not refused.
 
         Raises:
             ValueError: It cannot; the message names what it can do, and models that can.

@@ -1,19 +1,11 @@
-"""``/observability/destinations``: where OpenRouter sends traces of requests.
-
-The rule of this file: declarations alone.
-"""
+"""``/observability/destinations``: where traces of requests go. Declarations alone."""
 
 from __future__ import annotations
 
 from typing import Final, Unpack
 
 from ..types._forms import Uuid
-from ..types.observability import (
-    Destination,
-    DestinationChanges,
-    DestinationQuery,
-    NewDestination,
-)
+from ..types.observability import Destination, DestinationChanges, DestinationQuery, NewDestination
 from ..types.pages import Deletion
 from ._call import Call, Group, operation
 from ._list import Listing, listing

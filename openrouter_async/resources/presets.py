@@ -73,12 +73,7 @@ class Presets(Group):
 
     @_SAVE_RESPONSES
     def save_responses(
-        self,
-        slug: str,
-        input: Input,
-        *,
-        model: str | None = None,
-        **params: Unpack[ResponseParams],
+        self, slug: str, input: Input, *, model: str | None = None, **params: Unpack[ResponseParams]
     ) -> Call[Preset]:
         """Save the settings of a request to ``/responses``, without its input. Any key."""
         said = {"model": model, "input": checked_input(input)}

@@ -42,7 +42,6 @@ class PrivateEndpoints(Group, key="management"):
 
         Args:
             idempotency_key: Names this request, so that saying it again makes no second one.
-            **fields: Any keyword of `NewPrivateEndpoint`.
         """
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         return _CREATE.send(self._sender, fields=fields, headers=headers)

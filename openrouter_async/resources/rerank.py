@@ -1,8 +1,4 @@
-"""``POST /rerank``: which documents have to do with a question.
-
-The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the answer gets its type.
-"""
+"""``POST /rerank``: which documents have to do with a question, by the rule of `_inference`."""
 
 from __future__ import annotations
 
@@ -45,9 +41,7 @@ class Rerank(Inference, key="normal"):
             query: The question.
             documents: Texts, or mappings with ``text``, ``image`` (a URL or a data URL) or both.
             model: The model; by default the client's.
-            timeouts: Deadlines of this request, in place of the client's.
             budget: What it may cost, beside the client's budget.
-            **params: Any keyword of `RerankParams`; what is not given is not sent.
 
         Returns:
             The ranking, best first, to be awaited.

@@ -1,8 +1,4 @@
-"""``POST /responses``: OpenAI's newer dialect, for any model.
-
-The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the answer gets its type.
-"""
+"""``POST /responses``: OpenAI's newer dialect, for any model, by the rule of `_inference`."""
 
 from __future__ import annotations
 
@@ -27,6 +23,8 @@ _CREATE: Final = Operation("POST /responses", Response, inside=None, body=Respon
 class Responses(Inference, key="normal"):
     """Answers in OpenAI's newer dialect; reached as `OpenRouter.responses`."""
 
+    _needs_model = False
+
     @_CREATE
     def stream(
         self,
@@ -43,11 +41,8 @@ class Responses(Inference, key="normal"):
         no state, so `input` is the whole history.
 
         Args:
-            input: A prompt, or items as mappings and as items of earlier answers, mixed.
             model: The model; by default the client's, else the account's.
-            timeouts: Deadlines of this request, in place of the client's.
             budget: What it may cost, beside the client's budget.
-            **params: Any keyword of `ResponseParams`; what is not given is not sent.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     async for event in client.responses.stream("Say hello", model="openai/gpt-4o"):

@@ -56,12 +56,7 @@ class Scim(Group, key="management"):
 
     @operation(f"DELETE {_ONE}", inside=None)
     def delete(self, id: Uuid, **query: Unpack[GroupMappingDeletion]) -> Call[Deletion]:
-        """Have a group lead nowhere any more. Management key.
-
-        Args:
-            id: The mapping.
-            **query: ``keep_members`` says whether its people stay where they are.
-        """
+        """Have a group lead nowhere any more, with or without its people. Management key."""
 
     @listing("GET /scim/groups")
     def groups(self, **query: Unpack[GroupQuery]) -> Listing[ScimGroup]:

@@ -6,13 +6,7 @@ import builtins
 from typing import Final, Unpack
 
 from ..types.pages import Deletion, PageQuery
-from ..types.vault import (
-    CopiedSecrets,
-    EffectiveSecret,
-    InternConnection,
-    SecretValue,
-    VaultSecret,
-)
+from ..types.vault import CopiedSecrets, EffectiveSecret, InternConnection, SecretValue, VaultSecret
 from ._call import Call, Group, operation
 from ._list import Listing, listing
 
@@ -38,9 +32,7 @@ class Vault(Group, key="management"):
     def store(self, name: str, **fields: Unpack[SecretValue]) -> Call[VaultSecret]:
         """Store a secret of the workspace, in place of one of the same name. Management key.
 
-        Args:
-            name: What it is called.
-            **fields: ``value``, and ``hosts``, to which it may be sent.
+        It is sent to its ``hosts`` alone.
 
         >>> async def example(client: OpenRouter, token: str) -> None:
         ...     await client.vault.store("CI_TOKEN", value=token, hosts=["api.example.com"])

@@ -21,13 +21,7 @@ from ..errors import VideoFailedError
 from ..types._sniff import audio_type
 from ..types.attachment import Attachment
 from ..types.messages import AudioPart, VideoPart
-from ..types.video import (
-    AspectRatio,
-    Resolution,
-    VideoFields,
-    VideoJob,
-    VideoModel,
-)
+from ..types.video import AspectRatio, Resolution, VideoFields, VideoJob, VideoModel
 from ._call import Call, Group, Operation
 from ._list import Listing, listing
 from ._media import byte_stream, checked, encoded, recast
@@ -104,15 +98,12 @@ class Videos(Group):
                 ``content.video(...)``; frames outweigh them.
             seed: The same seed gives the same video again, where a provider can.
             callback_url: The https URL of a webhook; see `openrouter_async.webhooks`.
-            creativity: How freely an upscaler adds.
-            upscale_factor: How much larger an upscaler makes it.
+            creativity: How freely an upscaler adds; `upscale_factor` is how much larger it makes.
             previous_job_id: The job whose video this one goes on with.
             provider: Such as ``{"options": {"google-vertex": {...}}}``.
             user: Who it is for, as the app calls them.
             session_id: What belongs together.
             trace: Names and ids for observability, such as ``{"trace_id": ...}``.
-            extra_body: Fields that are not known yet.
-            timeouts: Deadlines of this request, in place of the client's.
 
         Raises:
             OSError: A file cannot be read.
@@ -187,7 +178,6 @@ class Videos(Group):
         Args:
             job: The job, or its id.
             index: Which of its videos, from 0.
-            timeouts: Deadlines of this request, in place of the client's.
         """
         if index < 0:
             raise ValueError(f"index must be at least 0, got {index}")
@@ -221,7 +211,6 @@ class Videos(Group):
                 the current folder that is named after the id.
             index: Which of its videos, from 0.
             overwrite: Replace a file that is there.
-            timeouts: Deadlines of this request, in place of the client's.
 
         Returns:
             The path that was written.

@@ -1,7 +1,4 @@
-"""``/workspaces``: parts of an account, with who is in them and what they may spend.
-
-The rule of this file: declarations alone.
-"""
+"""``/workspaces``: parts of an account, with members and budgets. Declarations alone."""
 
 from __future__ import annotations
 
@@ -44,12 +41,7 @@ class Workspaces(Group, key="management"):
 
     @operation("POST /workspaces")
     def create(self, **fields: Unpack[NewWorkspace]) -> Call[Workspace]:
-        """Make a workspace. Management key.
-
-        Args:
-            **fields: Any keyword of `NewWorkspace`; a ``slug`` is of lower-case letters and digits
-                with single hyphens between them.
-        """
+        """Make a workspace, whose ``slug`` is of ``a-z``, digits and hyphens. Management key."""
 
     @operation(f"GET {_ONE}")
     def get(self, id: str) -> Call[Workspace]:
