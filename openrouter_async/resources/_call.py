@@ -106,12 +106,7 @@ class _Signature(NamedTuple):
 
 
 class Group:
-    """An endpoint group: what its methods share.
-
-    Args:
-        sender: Who sends.
-        key: Of a subclass, which key the operations need that do not say it themselves.
-    """
+    """An endpoint group; its `key` is that of the operations that do not say it themselves."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 from .._bodies import read_body
 from .._config import Timeouts, check_type
@@ -38,8 +38,6 @@ A = TypeVar("A")
 Transport: TypeAlias = Literal["stream", "json"]
 """How an answer is asked for: as a stream that is gathered, or in one piece."""
 
-_UNPRICED: Final = frozenset({"/rerank"})
-
 
 class Around(NamedTuple):
     """What a call says beside the request: the model, and how long and how much it may take."""
@@ -64,6 +62,7 @@ class Inference(Group):
     """A group of text endpoints, with the client's own model and budget."""
 
     _needs_model = True
+    _has_prices = True
 
     def __init__(
         self, sender: Sender, model: str | None, budget: Budget | None, prices: PriceList
@@ -175,7 +174,7 @@ class Inference(Group):
             )
 
     async def _reserve(self, request: _Request) -> None:
-        if request.path in _UNPRICED and request.reservation.needs_price:
+        if request.reservation.needs_price and not self._has_prices:
             raise BudgetUnpriceableError(
                 f"no budget can hold this request: no price list has prices for {request.path}; "
                 "Budget(..., per_request=...) reserves a sum of your own instead"

@@ -85,7 +85,6 @@ class Page(Struct, Generic[T], eq=False):
 
     Attributes:
         items: What stands on it.
-        total_count: How many there are on all pages; None where the API does not say.
         next: The list from the next page on; None where this is the last.
         body: All that the answer says, with what stands beside the rows, such as ``meta``.
     """

@@ -6,7 +6,7 @@ The rule of this file: a question in, rows out, decoded leniently: one odd row h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypedDict, Unpack
+from typing import Final, TypeAlias, TypedDict, Unpack
 
 from ..types.endpoints import Endpoint, ModelEndpoints
 from ..types.models import Model, ModelCount, ModelQuery, ModelsPage, UserModelQuery
@@ -30,6 +30,8 @@ _GET: Final = Operation("GET /model/{author}/{slug}", Model)
 _COUNT: Final = Operation("GET /models/count", ModelCount, query=_CountQuery)
 _ENDPOINTS: Final = Operation("GET /models/{author}/{slug}/endpoints", ModelEndpoints)
 _SUGGESTED: Final = 2
+_Wanted: TypeAlias = tuple[Sequence[str], Sequence[str]]
+"""What is to go in and what is to come out."""
 
 
 class Models(Group, key="none"):
@@ -124,20 +126,18 @@ class Models(Group, key="none"):
         >>> async def example(client: OpenRouter) -> None:
         ...     await client.models.check("openai/gpt-4o-mini", outputs=["image"])
         """
-        wanted = (_words("inputs", inputs), _words("outputs", outputs))
+        wanted = _words("inputs", inputs), _words("outputs", outputs)
         found = await self.get(model)
-        if _can(found, *wanted):
+        if _can(found, wanted):
             return found
         takes, makes = map(_and, _modalities(found))
-        raise ValueError(
-            f"{model} takes {takes} and makes {makes}, and you want {_wish(*wanted)}"
-            f"{await self._hint(*wanted)}"
-        )
+        both = f"takes {takes} and makes {makes}"
+        raise ValueError(f"{model} {both}, and you want {_wish(*wanted)}{await self._hint(wanted)}")
 
-    async def _hint(self, inputs: Sequence[str], outputs: Sequence[str]) -> str:
+    async def _hint(self, wanted: _Wanted) -> str:
         """Name models that can, where there are any."""
         rows = await self.list(output_modalities="all")
-        able = [row.id for row in rows if _can(row, inputs, outputs, is_sure=True)]
+        able = [row.id for row in rows if _can(row, wanted, is_sure=True)]
         return f"; {' or '.join(able[:_SUGGESTED])} can" if able else ""
 
 
@@ -146,15 +146,10 @@ def _modalities(model: Model) -> tuple[Sequence[str] | None, Sequence[str] | Non
     return (None, None) if kind is None else (kind.input_modalities, kind.output_modalities)
 
 
-def _can(
-    model: Model, inputs: Sequence[str], outputs: Sequence[str], *, is_sure: bool = False
-) -> bool:
-    takes, makes = _modalities(model)
-    if is_sure and (takes is None or makes is None):
-        return False
-    return (takes is None or set(inputs) <= set(takes)) and (
-        makes is None or set(outputs) <= set(makes)
-    )
+def _can(model: Model, wanted: _Wanted, *, is_sure: bool = False) -> bool:
+    """Whether a model can do what is wanted; what it does not say, it can, unless one is sure."""
+    both = zip(_modalities(model), wanted, strict=True)
+    return all(not is_sure if says is None else {*asked} <= {*says} for says, asked in both)
 
 
 def _and(words: Sequence[str] | None) -> str:

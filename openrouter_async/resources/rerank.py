@@ -22,6 +22,8 @@ _CREATE: Final = Operation(
 class Rerank(Inference, key="normal"):
     """Ranking by relevance; reached as `OpenRouter.rerank`, and called as such or by `create`."""
 
+    _has_prices = False
+
     @_CREATE
     def create(
         self,

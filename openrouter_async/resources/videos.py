@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypedDict, cast
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
@@ -34,15 +34,11 @@ Guide: TypeAlias = Reference | AudioPart | VideoPart | Mapping[str, Any]
 """What a video is made by: a picture in any form, sound and video as `content` makes them."""
 
 
-class _Which(TypedDict, total=False):
-    index: int
-
-
 _CREATE: Final = Operation(
     "POST /videos", VideoJob, inside=None, body=VideoFields, key="normal", mark="id"
 )
 _GET: Final = Operation("GET /videos/{job}", VideoJob, inside=None, mark="status")
-_CONTENT: Final = Operation("GET /videos/{job}/content", bytes, query=_Which)
+_CONTENT: Final = Operation("GET /videos/{job}/content", bytes)
 _WRITTEN: Final = 2**20
 """Bytes that are gathered before a worker thread writes them."""
 
@@ -184,7 +180,7 @@ class Videos(Group):
         return byte_stream(
             self._sender,
             _CONTENT,
-            _CONTENT.ask(_id_of(job), fields={"index": index}),
+            _CONTENT.ask(_id_of(job))._replace(query={"index": str(index)}),
             accept="video/*, application/octet-stream",
             make=lambda data, _: data,
             billed="no",
