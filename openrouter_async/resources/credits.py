@@ -25,7 +25,7 @@ class Credits(Group):
 
     @operation("POST /credits/coinbase", key="none")
     def charge_coinbase(self, **fields: Unpack[CoinbaseFields]) -> Call[CoinbaseCharge]:
-        """Ask for a charge to be paid in a cryptocurrency. OpenRouter has ended this.
+        """Ask for a charge to be paid in a cryptocurrency, which has ended. No key is needed.
 
         Raises:
             GoneError: Always, today: credits are bought on the website.
