@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
 from functools import cache, cached_property, wraps
 from typing import (
     Any,
@@ -388,9 +389,14 @@ def _fitted(kind: Any, plain: Mapping[str, object], extra: str) -> dict[str, Any
     if kind is None:
         return {}
     checked = cast("dict[str, Any]", fit(plain, kind))
-    given = {name: checked[name] for name in _names(kind) if name in checked}
+    given = {name: _in_utc(checked[name]) for name in _names(kind) if name in checked}
     more: dict[str, Any] = given.pop(extra, {})
     return given | more
+
+
+def _in_utc(value: Any) -> Any:
+    """Give a moment in UTC, as ``/keys`` refuses every other time zone by the API's description."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
 @cache

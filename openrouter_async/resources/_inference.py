@@ -82,11 +82,7 @@ class Inference(Group):
     ) -> S:
         """Give the stream of an answer; nothing is sent before it is started.
 
-        Args:
-            kind: The stream's class.
-            operation: What is asked.
-            main: The fields that are arguments of their own; `params` are the others.
-            around: What the call says beside them.
+        In the body `main` comes first, the fields that are arguments of their own, then `params`.
         """
         if around.transport not in ("stream", "json"):
             raise ValueError(f"transport must be 'stream' or 'json', got {around.transport!r}")

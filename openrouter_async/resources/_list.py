@@ -8,7 +8,8 @@ where the next one is (an offset, a cursor, a link) is known in one function, `_
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Generic, TypeVar, cast
+from functools import cached_property
+from typing import Any, Final, Generic, TypeVar, cast, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
@@ -17,8 +18,12 @@ from .._sender import Sender
 from ..errors import ProtocolError
 from ..types.pages import PageBody
 from ._call import Asked, KeyKind, Operation, declared, decoded, wrapper
+from ._fit import fit
 
 __all__ = ["ListOperation", "Listing", "Page", "listing"]
+
+_SMALLEST_PAGE: Final = 10
+"""Rows that every page but the last has, and far fewer than any documented page (50 or more)."""
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,16 +53,21 @@ class ListOperation(Operation[T]):
         sender.refuse_if_closed()
         return Listing(self, sender, self.ask(*at, fields=fields))
 
+    @cached_property
+    def _offset(self) -> Any:
+        """The type of ``offset``; None where the endpoint knows none."""
+        query = self.signature.query
+        return query and get_type_hints(query, include_extras=True).get("offset")
+
     async def read(self, sender: Sender, asked: Asked) -> Page[T]:
         """Get one page."""
         inside = self.inside or "data"
         answered = await self.answer_to(sender, asked, sender.timeouts)
         answer = decoded(answered, self.body_type, sender, mark=inside)
         rows = cast("list[T]", getattr(answer, inside) or [])
-        by_offset = "offset" in getattr(self.signature.query, "__annotations__", ()) and not (
-            self.is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
-        )
-        query = _next_query(asked.query, answer, len(rows), by_offset=by_offset, at=sender.base_url)
+        is_all = self.is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
+        offset = None if is_all else self._offset
+        query = _next_query(asked.query, answer, len(rows), offset=offset, at=sender.base_url)
         following = None if query is None else Listing(self, sender, asked._replace(query=query))
         return Page(rows, answer, following)
 
@@ -161,7 +171,7 @@ class _Walk(Generic[T]):
 
 
 def _next_query(
-    query: Mapping[str, str], page: PageBody, count: int, *, by_offset: bool, at: str
+    query: Mapping[str, str], page: PageBody, count: int, *, offset: Any, at: str
 ) -> dict[str, str] | None:
     """Tell how to ask for the page after the one of a query; None where there is none.
 
@@ -169,7 +179,7 @@ def _next_query(
         query: How this one was asked for.
         page: What it says.
         count: How many rows it has.
-        by_offset: Whether the endpoint knows ``offset``.
+        offset: The type of ``offset``; None where the endpoint knows none.
         at: The API's address, which no link may lead away from.
     """
     if page.links is not None:
@@ -180,10 +190,16 @@ def _next_query(
     cursor = page.cursor or page.next_cursor
     if cursor is not None:
         return {**query, "cursor": cursor}
-    if by_offset:
+    if offset is not None:
         reached = int(query.get("offset", 0)) + count
-        is_last = reached >= (page.total_count or reached + 1)
-        return None if is_last else {**query, "offset": str(reached)}
+        least = min(int(query.get("limit", _SMALLEST_PAGE)), _SMALLEST_PAGE)
+        is_short = count < least and not page.has_more
+        if reached >= page.total_count if page.total_count else is_short:
+            return None
+        try:
+            return {**query, "offset": str(fit(reached, offset, "offset"))}
+        except ValueError:
+            return None  # as far as the API goes
     if page.has_more and page.last_id is not None:
         return {**query, "after": page.last_id}
     return None

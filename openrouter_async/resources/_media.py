@@ -33,11 +33,9 @@ _JSON: Final = "application/json"
 
 
 def checked(kind: type[Struct], arguments: Mapping[str, object]) -> dict[str, Any]:
-    """Give those arguments of a method that are fields of its request, in the order of `kind`.
+    """Give those of a method's `locals` that are fields of its request, in the order of `kind`.
 
-    Args:
-        kind: The fields; each is an argument of the method, by the same name.
-        arguments: The `locals` of the method. What is None is not sent.
+    Each field is an argument of the method, by the same name; what is None is not sent.
     """
     names = kind.__struct_fields__
     given = {name: arguments[name] for name in names if arguments[name] is not None}

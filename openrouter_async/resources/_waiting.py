@@ -34,9 +34,7 @@ async def wait_for_end(
         look: Gives the job as it is.
         is_over: Whether it is over; it may raise what the wait then ends with.
         what: What the job is called, for the error.
-        poll: The most seconds between two looks.
-        timeout: Seconds to wait in all; None waits as long as it takes.
-        on_progress: Called with the job after each look.
+        poll, timeout, on_progress: As of the method that waits.
     """
     if not poll >= 0:
         raise ValueError(f"poll must be a number of seconds from 0 on, got {poll}")

@@ -36,7 +36,10 @@ _FORMATS: Final = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "l16": "pcm"}
 
 
 class Audio(Group, key="normal"):
-    """Speech and transcriptions; reached as `OpenRouter.audio`."""
+    """Speech and transcriptions; reached as `OpenRouter.audio`.
+
+    `user` is who it is for, `session_id` what belongs together, `trace` names for observability.
+    """
 
     @_SPEECH
     def speech(
@@ -71,9 +74,6 @@ class Audio(Group, key="normal"):
             input_references: A voice to speak with: ``content.audio(...)`` of at most 15 MiB,
                 and perhaps ``content.text(...)`` of what is said in it.
             provider: Such as ``{"options": {"openai": {"instructions": "Whisper."}}}``.
-            user: Who it is for, as the app calls them.
-            session_id: What belongs together.
-            trace: Names and ids for observability, such as ``{"trace_id": ...}``.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     speech = await client.audio.speech("Good morning!", model="openai/gpt-4o-mini-tts")
@@ -131,9 +131,6 @@ class Audio(Group, key="normal"):
             diarize: Tell speakers apart, where the model can.
             keyterms: Words that are likely to be said.
             provider: Options by provider; only in a JSON body.
-            user: Who it is for, as the app calls them.
-            session_id: What belongs together.
-            trace: Names and ids for observability, such as ``{"trace_id": ...}``.
             form: ``"json"`` sends a file of any size as base64, ``"multipart"`` one of at most
                 25 MB as it is, which is a quarter less to send.
 

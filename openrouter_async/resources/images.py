@@ -94,11 +94,7 @@ class Images(Group, key="none"):
 
     @_ENDPOINTS
     def endpoints(self, model: str) -> Listing[ImageEndpoint]:
-        """List the providers that serve a model, with what each takes and costs. No key is needed.
-
-        Args:
-            model: The model's slug, such as ``"bytedance-seed/seedream-4.5"``.
-        """
+        """List who serves a model, with what each takes and costs. No key is needed."""
         return _ENDPOINTS.walk(self._sender, *model_at(model))
 
     def _asked(

@@ -25,11 +25,4 @@ class ServerTools(Group):
 
     @operation("GET /tools/{name}")
     def get(self, name: str) -> Call[ServerTool]:
-        """Get all that is said of one tool, with the models that have one of their own. Any key.
-
-        Args:
-            name: Its name, such as ``web_search``.
-
-        Raises:
-            NotFoundError: There is none of this name.
-        """
+        """Get one, such as ``web_search``, with the models that have one of their own. Any key."""

@@ -97,9 +97,7 @@ class Videos(Group):
             creativity: How freely an upscaler adds; `upscale_factor` is how much larger it makes.
             previous_job_id: The job whose video this one goes on with.
             provider: Such as ``{"options": {"google-vertex": {...}}}``.
-            user: Who it is for, as the app calls them.
-            session_id: What belongs together.
-            trace: Names and ids for observability, such as ``{"trace_id": ...}``.
+            user: Who it is for; `session_id` is what belongs together, `trace` for observability.
 
         Raises:
             OSError: A file cannot be read.
