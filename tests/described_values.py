@@ -125,7 +125,8 @@ def _object(schema: Schema, random: Random, *, nulls: bool, depth: int) -> dict[
             made[name] = named(name, value)
     others = schema.value.get("additionalProperties")
     if not schema.properties and isinstance(others, dict) and depth < _DEPTH:
-        for name in ("one", "two")[: random.randint(0, 2)]:
+        least = 0 if nulls else 1  # a request: as of a list
+        for name in ("one", "two")[: random.randint(least, 2)]:
             other = Schema(cast("dict[str, Any]", others), schema.root)
             made[name] = value_of(other, random, nulls=nulls, depth=depth + 1)
     return made

@@ -27,7 +27,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_async import OpenRouter
+from openrouter_async._endpoints import Endpoints
 from openrouter_async.resources._call import Answered, Operation, decoded
+from openrouter_async.resources._list import Listing
 from openrouter_async.testing import Emulator, replay
 from openrouter_async.types._struct import WireStruct
 from tests.conftest import SHARED_VARIABLE, shared_folder
@@ -75,9 +77,14 @@ def cases(*, asked: bool) -> list[Any]:
 def _is_sent_as_it_is(operation: Operation[Any]) -> bool:
     """Whether the operation itself sends; of streams and uploads only a part is its own."""
     has_own_way = operation.key == "normal" or "extra_headers" in _names(operation.signature.body)
-    return not has_own_way and (
+    return (is_declared(operation) or not has_own_way) and (
         operation.signature.body is None or is_typeddict(operation.signature.body)
     )
+
+
+def is_declared(operation: Operation[Any] | None) -> bool:
+    """Whether the signature of a method is all that is said of an operation."""
+    return operation is None or operation._declared_by is not None
 
 
 def _is_told(one: Described, operation: Operation[Any]) -> bool:
@@ -256,3 +263,31 @@ async def test_it_goes_over_a_socket(
     assert request.body == (asked.body or b"")
     assert request.query == asked.query
     assert json.loads(answered.body) == said
+
+
+@pytest.mark.parametrize(
+    ("one", "operation"), [case for case in cases(asked=True) if is_declared(case.values[1])]
+)
+async def test_its_method_sends_the_same(
+    one: Described, operation: Operation[Any], emulator: Emulator, client: OpenRouter
+) -> None:
+    """The method that is declared by its signature asks what its operation does."""
+    random = Random(7)
+    at, fields = at_of(operation), fields_for(one, operation, random)
+    asked = operation.ask(*at, fields=fields)
+    said: Any = value_of(one.answers[0], random, nulls=False) if one.answers else {}
+    body = json.dumps(said).encode()
+    emulator.always(replay(body, content_type="application/json"), path=asked.path)
+    names = [name for name in vars(Endpoints) if not name.startswith("_")]
+    groups: list[object] = [getattr(client, name) for name in names]
+    (call,) = (
+        getattr(group, name)
+        for group in groups
+        for name, method in vars(type(group)).items()
+        if operation in getattr(method, "operations", ())
+    )
+    answer = call(*at, **fields)
+    await (answer.page() if isinstance(answer, Listing) else answer)
+    request = emulator.requests[-1]
+    assert (request.method, request.body) == (operation.method, asked.body or b"")
+    assert (request.path.removeprefix("/api/v1"), request.query) == (asked.path, asked.query)
