@@ -245,6 +245,34 @@ def test_what_may_be_asked_is_sent(one: Described, operation: Operation[Any], se
             assert not list(lost(value, sent[name], name))
 
 
+def wrong_forms(one: Described, operation: Operation[Any]) -> Iterator[tuple[str, object]]:
+    """Give arguments, each with a value whose form the description does not allow."""
+    schemas = dict(one.query)
+    for body in one.bodies:
+        for each in body.alternatives():
+            schemas |= each.properties
+    shape = operation.signature
+    for name in schemas.keys() & {*_names(shape.query), *_names(shape.body)}:
+        for each in schemas[name].alternatives():
+            said = each.value
+            if said.get("format") in ("uuid", "date", "date-time") or "pattern" in said:
+                yield name, "mine!"
+            elif said.get("minItems", 0) > 0:
+                yield name, []
+            elif said.get("minLength", 0) > 0 and "enum" not in said:
+                yield name, ""
+
+
+@pytest.mark.parametrize(("one", "operation"), cases(asked=True))
+def test_a_wrong_form_is_refused_by_name(one: Described, operation: Operation[Any]) -> None:
+    """An id, a day or a moment of another form, and an empty list or text where none may be."""
+    fields = fields_for(one, operation, Random(3))
+    for name, wrong in wrong_forms(one, operation):
+        if not is_different(one.endpoint, f"query {name}"):
+            with pytest.raises(ValueError, match=f"^{name} must "):
+                operation.ask(*at_of(operation), fields={**fields, name: wrong})
+
+
 @pytest.mark.parametrize(("one", "operation"), cases(asked=True))
 async def test_it_goes_over_a_socket(
     one: Described, operation: Operation[Any], emulator: Emulator, client: OpenRouter
