@@ -270,8 +270,10 @@ print(json.dumps({"loaded": sorted(set(sys.modules) - before), "blame": Watch.bl
 """
 
 # A program that only chats loads neither the groups of the account nor what they speak of.
-MANAGEMENT = ["byok", "external_users", "guardrails", "keys", "observability", "organization"]
-MANAGEMENT += ["private_endpoints", "scim", "vault", "workspaces"]
+MANAGEMENT = [
+    *("byok", "external_users", "guardrails", "keys", "observability", "organization"),
+    *("private_endpoints", "scim", "vault", "workspaces"),
+]
 NOT_AT_IMPORT = [
     *("aiohttp", "ssl", f"{PACKAGE}.types.account", f"{PACKAGE}.types.pages"),
     *(f"{PACKAGE}.{folder}.{name}" for folder in ("types", "resources") for name in MANAGEMENT),
