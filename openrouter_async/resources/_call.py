@@ -36,7 +36,6 @@ from msgspec import Struct
 from .._bodies import read_body
 from .._config import Timeouts, check_type
 from .._error_bodies import error_in, error_in_stream
-from .._sealed import SealedBytes
 from .._sender import Sender
 from .._transport import Response
 from ..errors import AuthenticationError, PermissionDeniedError, ProtocolError
@@ -224,7 +223,7 @@ class Operation(Generic[T]):
         query = query_of(in_query, plain)
         if in_body is not None:
             said = {name: plain[name] for name in plain if name not in _names(in_query)}
-            body = SealedBytes(encode_body(_fitted(in_body, said, "extra_body")))
+            body = encode_body(_fitted(in_body, said, "extra_body"))
         return Asked(self.path.format(**place), query, body, headers or {})
 
     async def answer_to(self, sender: Sender, asked: Asked, timeouts: Timeouts) -> Answered:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, 
 from .._bodies import read_body
 from .._config import Timeouts, check_type
 from .._price_list import PriceList
-from .._sealed import SealedBytes
 from .._sender import JSON_HEADERS, STREAM_HEADERS, Sender
 from .._timing import opening_of
 from .._transport import Response
@@ -52,7 +51,7 @@ class _Request(NamedTuple):
     """A request whose arguments have been checked."""
 
     path: str
-    body: SealedBytes
+    body: bytes
     headers: dict[str, str]
     timeouts: Timeouts
     reservation: Reservation
@@ -147,13 +146,9 @@ class Inference(Group):
         shape = cast("type[Any]", operation.signature.body)
         body = body_of(shape, {"model": model, **main}, params)
         headers = STREAM_HEADERS if main.get("stream") else JSON_HEADERS
-        return _Request(
-            operation.path,
-            SealedBytes(body),
-            {**headers, "Content-Type": "application/json", **chat_headers(params)},
-            timeouts,
-            Reservation((self._budget, around.budget)),
-        )
+        headers = {**headers, "Content-Type": "application/json", **chat_headers(params)}
+        reservation = Reservation((self._budget, around.budget))
+        return _Request(operation.path, body, headers, timeouts, reservation)
 
     async def _send(self, request: _Request, accept: Callable[[Response], Awaitable[Any]]) -> Any:
         if request.reservation:

@@ -15,7 +15,6 @@ from msgspec import Struct
 from .._byte_stream import ByteStream
 from .._config import Timeouts
 from .._event_stream import Accept
-from .._sealed import SealedBytes
 from .._sender import Sender
 from ..errors import Billed
 from ..types.attachment import Attachment
@@ -45,7 +44,7 @@ def checked(kind: type[Struct], arguments: Mapping[str, object]) -> dict[str, An
 
 def encoded(body: dict[str, Any], extra_body: Mapping[str, Any] | None) -> bytes:
     """Encode a request's body; see `encode_body`."""
-    return SealedBytes(encode_body(body | dict(extra_body or {})))
+    return encode_body(body | dict(extra_body or {}))
 
 
 def recast(given: Attachment, kind: type[A]) -> A:

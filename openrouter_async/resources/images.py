@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from .._config import Timeouts, check_type, checked_headers
-from .._sealed import SealedBytes
 from ..image_events import ImageEventStream
 from ..types.images import ImageEndpoint, ImageMessage, ImageModel, ImageParams
 from ._call import Call, Group, Operation, model_at, timeouts_of
@@ -123,7 +122,7 @@ class Images(Group, key="none"):
             )
         if parts:
             main["input_references"] = parts
-        body = SealedBytes(body_of(ImageParams, main, params))
+        body = body_of(ImageParams, main, params)
         headers = {
             "Accept": "text/event-stream" if stream else "application/json",
             # Base64 of a compressed image does not get smaller.

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Unpack
 
-from .._sealed import SealedBytes
 from ..types import ChatParams, MessageParam
 from ..types.anthropic import MessagesParams
 from ..types.pages import PageQuery
@@ -96,4 +95,4 @@ class Presets(Group):
         self, one: Operation[Preset], slug: str, body: bytes, params: Mapping[str, Any]
     ) -> Call[Preset]:
         headers = chat_headers(params)
-        return one.send(self._sender, slug, headers=headers, body=SealedBytes(body))
+        return one.send(self._sender, slug, headers=headers, body=body)
