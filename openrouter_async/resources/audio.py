@@ -159,11 +159,10 @@ class Audio(Group, key="normal"):
             filled = FormWithFile.of(named, recording, _FORM_LIMIT)
             headers = {"Content-Type": filled.content_type}
             asked = _TRANSCRIPTION.ask(body=filled, headers=headers)
-        return self._transcription(asked, timeouts)
+        return self._transcription(asked, timeouts_of(self._sender, timeouts))
 
-    async def _transcription(self, asked: Asked, timeouts: Timeouts | None) -> Transcription:
-        waits = timeouts_of(self._sender, timeouts)
-        answered = await _TRANSCRIPTION.answer_to(self._sender, asked, waits)
+    async def _transcription(self, asked: Asked, timeouts: Timeouts) -> Transcription:
+        answered = await _TRANSCRIPTION.answer_to(self._sender, asked, timeouts)
         found = decoded(answered, Transcription, self._sender, mark=_TRANSCRIPTION.mark)
         found.generation_id = answered.headers.get("x-generation-id")
         return found
