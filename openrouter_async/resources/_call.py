@@ -200,7 +200,6 @@ class Operation(Generic[T]):
 
     def send_asked(self, sender: Sender, asked: Asked, timeouts: Timeouts | None = None) -> Call[T]:
         """Send what `ask` gave."""
-        sender.refuse_if_closed()
         return self._sent(sender, asked, timeouts_of(sender, timeouts))
 
     def ask(
@@ -306,7 +305,8 @@ def _signature_of(method: Callable[..., Any], names: tuple[str, ...]) -> _Signat
 
 
 def timeouts_of(sender: Sender, timeouts: Timeouts | None) -> Timeouts:
-    """Give the deadlines of a request: those of the call, else the client's."""
+    """Give the deadlines of a request of a client that is open: the call's own, else its."""
+    sender.refuse_if_closed()
     waits = sender.timeouts if timeouts is None else timeouts
     check_type("timeouts", waits, Timeouts)
     return waits
@@ -373,7 +373,8 @@ def model_at(model: str) -> tuple[str, str]:
 def wrapper(kind: Any, inside: str, base: type[S]) -> type[S]:
     """Make the struct of a body that holds a `kind` in one field, beside the fields of `base`."""
     fields = [(inside, kind | None, None)]
-    made = msgspec.defstruct(f"{kind.__name__}Body", fields, bases=(base,), kw_only=True)
+    name = (get_args(kind) or (kind,))[0].__name__  # of a list, what its rows are
+    made = msgspec.defstruct(f"{name}Body", fields, bases=(base,), kw_only=True)
     return cast("type[S]", made)
 
 

@@ -134,7 +134,6 @@ class Inference(Group):
         around: Around,
     ) -> _Request:
         """Check every argument, and put the request together."""
-        self._sender.refuse_if_closed()
         timeouts = timeouts_of(self._sender, around.timeouts)
         if around.budget is not None:
             check_type("budget", around.budget, Budget)

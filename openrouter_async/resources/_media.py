@@ -64,7 +64,6 @@ def byte_stream(
     timeouts: Timeouts | None,
 ) -> ByteStream[R]:
     """Give the stream of a file; nothing is sent before it is used."""
-    sender.refuse_if_closed()
     waits = timeouts_of(sender, timeouts)
     headers = {"Accept": f"{accept}, {_JSON}", "Accept-Encoding": "identity"}
     if asked.body is not None:

@@ -107,7 +107,6 @@ class Images(Group, key="none"):
         stream: bool,
     ) -> ImageEventStream:
         sender = self._sender
-        sender.refuse_if_closed()
         waits = timeouts_of(sender, timeouts)
         model = self._model if model is None else model
         if not model:
