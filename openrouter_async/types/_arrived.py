@@ -14,8 +14,6 @@ from msgspec import field
 from ._struct import WireStruct
 from .arrival import Arrival, Ending, Headers, RateLimit, Timing, rate_limit_in
 
-__all__ = ["Arrived"]
-
 
 class Arrived(WireStruct):  # noqa: PLW1641  (it can be changed, so it has no hash)
     """A whole answer, or what had come of it.

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["dimensions"]
-
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 """JPEG markers without a length."""
 

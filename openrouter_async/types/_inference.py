@@ -10,8 +10,6 @@ from typing import Annotated, Any, TypeAlias, TypedDict
 
 from msgspec import Meta
 
-__all__ = ["CallKeywords", "Id", "Penalty", "PositiveShare", "Temperature"]
-
 Id: TypeAlias = Annotated[str, Meta(max_length=256)]
 Penalty: TypeAlias = Annotated[float, Meta(ge=-2, le=2)]
 PositiveShare: TypeAlias = Annotated[float, Meta(gt=0, le=1)]

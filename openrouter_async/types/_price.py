@@ -13,8 +13,6 @@ from typing import Any, Final
 from .models import PriceOverride, Pricing
 from .usage import CompletionTokensDetails, PromptTokensDetails, Usage
 
-__all__ = ["price_of", "prices_at"]
-
 # The precision of the context that a program has set must not round money.
 _EXACTLY: Final = Context(prec=60)
 _NOTHING: Final = Decimal(0)

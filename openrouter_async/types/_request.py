@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from msgspec import Struct, UnsetType
 
-__all__ = ["Maybe", "Open", "OrAnyMapping", "OrMapping", "RequestStruct"]
-
 T = TypeVar("T")
 
 Maybe: TypeAlias = T | UnsetType

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["HEAD", "audio_format", "audio_type", "image_type", "is_pdf", "video_type"]
-
 HEAD: Final = 1_024
 """How many first bytes tell what a file is."""
 

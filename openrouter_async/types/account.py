@@ -16,28 +16,6 @@ from ._forms import Day, Moment, Text, Uuid
 from ._request import Maybe, Open, OrMapping, RequestStruct
 from ._struct import WireStruct
 
-__all__ = [
-    "Activity",
-    "ActivityQuery",
-    "AnalyticsDimension",
-    "AnalyticsFilter",
-    "AnalyticsGranularity",
-    "AnalyticsMeta",
-    "AnalyticsMetadata",
-    "AnalyticsMetric",
-    "AnalyticsOperator",
-    "AnalyticsOrder",
-    "AnalyticsQuery",
-    "AnalyticsResult",
-    "ChainID",
-    "ClassifierDimensions",
-    "ClassifierFilters",
-    "CoinbaseCharge",
-    "CoinbaseFields",
-    "CreditBalance",
-    "TimeRange",
-]
-
 
 class CreditBalance(WireStruct):
     """What an account bought and used, in USD."""

@@ -23,15 +23,6 @@ from .options import StopCondition, Trace
 from .plugins import Plugin
 from .routing import ProviderRouting
 
-__all__ = [
-    "AnthropicMessage",
-    "MessageBlock",
-    "MessageDelta",
-    "MessageEvent",
-    "MessageUsage",
-    "MessagesParams",
-]
-
 
 class MessagesParams(CallKeywords, total=False):
     """Every documented field of a ``/messages`` request besides ``messages`` and ``model``.

@@ -12,8 +12,6 @@ from msgspec import Struct, field
 
 from .documents import SentDocument
 
-__all__ = ["Arrival", "Ending", "Headers", "RateLimit", "Timing", "rate_limit_in"]
-
 Ending: TypeAlias = Literal[
     "complete",
     "complete_no_sentinel",

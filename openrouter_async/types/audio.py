@@ -17,18 +17,6 @@ from ._request import Maybe, Open, RequestStruct
 from ._shown import player
 from ._struct import WireStruct
 
-__all__ = [
-    "Speech",
-    "SpeechFields",
-    "SpeechSegment",
-    "Transcription",
-    "TranscriptionEntity",
-    "TranscriptionFields",
-    "TranscriptionSegment",
-    "TranscriptionUsage",
-    "TranscriptionWord",
-]
-
 _Bytes: TypeAlias = bytes
 """`Speech.bytes` hides the built-in name where the annotations of `Speech` are read."""
 

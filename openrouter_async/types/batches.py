@@ -16,20 +16,6 @@ from ._struct import WireStruct
 from .routing import ProviderRouting
 from .usage import Usage
 
-__all__ = [
-    "Batch",
-    "BatchCounts",
-    "BatchDeletion",
-    "BatchError",
-    "BatchQuery",
-    "BatchRequest",
-    "BatchResponse",
-    "BatchResult",
-    "DeletedBatch",
-    "NewBatch",
-    "UpstreamDeletion",
-]
-
 _OVER: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 
 

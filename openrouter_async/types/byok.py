@@ -15,8 +15,6 @@ from ._request import Open
 from ._struct import WireStruct
 from .pages import PageQuery
 
-__all__ = ["NewProviderKey", "ProviderKey", "ProviderKeyChanges", "ProviderKeyQuery"]
-
 _Hash: TypeAlias = Annotated[str, Meta(pattern="^[a-f0-9]{64}$", max_length=64)]
 _Region: TypeAlias = Open[Literal["global", "europe", "us"]]
 

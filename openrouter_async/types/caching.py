@@ -12,8 +12,6 @@ from msgspec import UNSET
 
 from ._request import Maybe, Open, RequestStruct
 
-__all__ = ["CacheControl", "PromptCacheBreakpoint", "PromptCacheOptions"]
-
 
 class CacheControl(RequestStruct, kw_only=True):
     """Cache up to here, in Anthropic's form; `ttl` is how long."""

@@ -24,28 +24,6 @@ from .documents import SentDocument
 from .media import AudioDelta, Image, ImageURL
 from .usage import Usage
 
-__all__ = [
-    "Annotation",
-    "ChatChunk",
-    "ChatCompletion",
-    "Choice",
-    "ChunkChoice",
-    "ContentPart",
-    "Delta",
-    "ErrorBody",
-    "FileAnnotation",
-    "FunctionCall",
-    "FunctionCallDelta",
-    "Logprobs",
-    "Message",
-    "ReasoningDetail",
-    "TokenLogprob",
-    "ToolCall",
-    "ToolCallDelta",
-    "TopLogprob",
-    "URLCitation",
-]
-
 _ORDINARY_STOPS: Final = frozenset(
     {"stop", "completed", "end_turn", "stop_sequence", "eos", "finish_stop", "finished"}
 )

@@ -21,15 +21,6 @@ from .plugins import Plugin
 from .routing import ProviderRouting
 from .usage import Usage
 
-__all__ = [
-    "CompletionChoice",
-    "CompletionFinishReason",
-    "CompletionLogprobs",
-    "CompletionParams",
-    "CompletionResponse",
-    "CompletionUsage",
-]
-
 CompletionFinishReason: TypeAlias = Literal["stop", "length", "content_filter"]
 """Why a text ended, as the API documents it; any other `str` may come."""
 

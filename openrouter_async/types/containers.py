@@ -13,8 +13,6 @@ from msgspec import Meta, field
 from ._forms import Text
 from ._struct import WireStruct
 
-__all__ = ["ContainerFile", "ContainerFileQuery", "PromotedFile"]
-
 
 class ContainerFile(WireStruct):
     """A file in a container, which goes when the container goes.

@@ -16,23 +16,6 @@ from ._request import Open
 from ._struct import WireStruct
 from .models import Pricing
 
-__all__ = [
-    "AppQuery",
-    "AppRanking",
-    "Benchmark",
-    "BenchmarkQuery",
-    "MacroCategory",
-    "ModelRanking",
-    "RankingQuery",
-    "RunConfig",
-    "SessionCost",
-    "SessionCostQuery",
-    "TaskClassifications",
-    "TaskModel",
-    "TaskTag",
-    "TournamentStats",
-]
-
 _Category: TypeAlias = Open[
     Literal["programming", "roleplay", "marketing", "marketing/seo", "technology", "science"]
     | Literal["translation", "legal", "finance", "health", "trivia", "academia"]

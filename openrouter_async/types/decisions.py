@@ -16,8 +16,6 @@ from ._struct import WireStruct
 from .options import Trace
 from .routing import ProviderRouting
 
-__all__ = ["Decision", "DecisionBox", "DecisionParams", "DecisionUsage", "Decisions"]
-
 
 class DecisionBox(WireStruct):
     """A rectangle in a picture."""

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["SentDocument"]
-
 
 class SentDocument(Struct, frozen=True, kw_only=True):
     """A document of a request, and whether it had to be parsed.

@@ -22,14 +22,6 @@ from ._struct import WireStruct
 from .options import Trace
 from .routing import ProviderRouting
 
-__all__ = [
-    "Embedding",
-    "EmbeddingParams",
-    "EmbeddingTokensDetails",
-    "EmbeddingUsage",
-    "EmbeddingsResponse",
-]
-
 
 class EmbeddingParams(CallKeywords, total=False):
     """Every documented field of an ``/embeddings`` request besides ``input`` and ``model``.

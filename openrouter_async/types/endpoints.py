@@ -11,8 +11,6 @@ from typing import Any
 from ._struct import WireStruct
 from .models import Architecture, Pricing
 
-__all__ = ["Endpoint", "ModelEndpoints", "Percentiles", "Performance", "Provider", "ToolChoices"]
-
 
 class Percentiles(WireStruct):
     """How a figure is distributed; half of the requests were at `p50` or below."""

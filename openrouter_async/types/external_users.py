@@ -12,8 +12,6 @@ from ._forms import Text
 from ._struct import WireStruct
 from .pages import PageQuery
 
-__all__ = ["ExternalUser", "ExternalUserChanges", "ExternalUserQuery", "NewExternalUser"]
-
 
 class ExternalUser(WireStruct):
     """Somebody who uses the account through a service of its own.

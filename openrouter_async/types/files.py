@@ -16,8 +16,6 @@ from ._request import Open
 from ._struct import WireStruct
 from .pages import PageBody
 
-__all__ = ["DeletedFile", "FileList", "FileObject", "FilePlace", "FileQuery"]
-
 _Provider: TypeAlias = Open[Literal["openai", "anthropic"]]
 
 

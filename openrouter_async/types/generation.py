@@ -8,8 +8,6 @@ from __future__ import annotations
 from ._struct import KeptStruct
 from .usage import CompletionTokensDetails, CostDetails, PromptTokensDetails, Usage
 
-__all__ = ["GenerationRecord", "ProviderResponse"]
-
 
 class ProviderResponse(KeptStruct):
     """One try at one provider; `latency` is in milliseconds."""

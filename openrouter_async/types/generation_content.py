@@ -14,15 +14,6 @@ from ._forms import Text
 from ._request import Open
 from ._struct import WireStruct
 
-__all__ = [
-    "FeedbackFields",
-    "FeedbackReceipt",
-    "GenerationContent",
-    "GenerationFailure",
-    "GenerationOutput",
-    "PreviousError",
-]
-
 
 class GenerationOutput(WireStruct):
     """What the model gave."""

@@ -15,23 +15,6 @@ from ._request import Maybe, Open, OrMapping, RequestStruct
 from ._struct import WireStruct
 from .pages import PageQuery
 
-__all__ = [
-    "AssignedCount",
-    "BuiltinFilter",
-    "ContentFilter",
-    "Guardrail",
-    "GuardrailChanges",
-    "GuardrailQuery",
-    "KeyAssignment",
-    "KeysToAssign",
-    "MemberAssignment",
-    "MembersToAssign",
-    "NewBuiltinFilter",
-    "NewContentFilter",
-    "NewGuardrail",
-    "UnassignedCount",
-]
-
 _Action: TypeAlias = Open[Literal["redact", "block", "flag"]]
 _Builtin: TypeAlias = Open[
     Literal["email", "phone", "ssn", "credit-card", "ip-address", "secrets", "person-name"]

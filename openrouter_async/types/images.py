@@ -22,18 +22,6 @@ from .options import Trace
 from .routing import ProviderSort
 from .usage import Usage
 
-__all__ = [
-    "AspectRatio",
-    "ImageEndpoint",
-    "ImageEvent",
-    "ImageModel",
-    "ImageParams",
-    "ImagePrice",
-    "ImageProviderRouting",
-    "ParameterRange",
-    "pixel_size",
-]
-
 AspectRatio: TypeAlias = Literal[
     "1:1",
     "2:3",

@@ -14,20 +14,6 @@ from ._forms import Moment, Text, Uuid
 from ._request import Maybe, Open, OrMapping, RequestStruct
 from ._struct import SecretStruct, WireStruct
 
-__all__ = [
-    "CreatedKey",
-    "CurrentKey",
-    "External",
-    "FreeRequests",
-    "Key",
-    "KeyBudget",
-    "KeyChanges",
-    "KeyQuery",
-    "KeyRateLimit",
-    "KeyUsage",
-    "NewKey",
-]
-
 _Reset: TypeAlias = Open[Literal["daily", "weekly", "monthly"]] | None
 _Limit: TypeAlias = Annotated[float, Meta(ge=0)] | None
 

@@ -19,8 +19,6 @@ from ._dimensions import dimensions
 from ._sniff import image_type
 from ._struct import KeptStruct, WireStruct
 
-__all__ = ["AudioDelta", "Image", "ImageURL"]
-
 _SUFFIXES: Final = {
     "image/png": ".png",
     "image/jpeg": ".jpg",

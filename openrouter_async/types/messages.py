@@ -17,24 +17,6 @@ from .caching import CacheControl, PromptCacheBreakpoint
 from .chat import Annotation, ContentPart, ReasoningDetail, ToolCall
 from .media import AudioDelta, Image, ImageURL
 
-__all__ = [
-    "AssistantMessage",
-    "AudioPart",
-    "DeveloperMessage",
-    "FileData",
-    "FilePart",
-    "ImagePart",
-    "InputAudio",
-    "MessageParam",
-    "Part",
-    "SystemMessage",
-    "TextPart",
-    "ToolMessage",
-    "UserMessage",
-    "VideoPart",
-    "VideoURL",
-]
-
 MessageParam: TypeAlias = Mapping[str, Any] | Struct
 """One message of a request: a plain mapping of the wire form, or a message struct."""
 

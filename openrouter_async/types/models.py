@@ -17,28 +17,6 @@ from ._request import Open
 from ._struct import WireStruct
 from .usage import Usage
 
-__all__ = [
-    "AliasTarget",
-    "Architecture",
-    "ArtificialAnalysis",
-    "Benchmarks",
-    "DefaultParameters",
-    "DesignArena",
-    "Model",
-    "ModelCount",
-    "ModelLinks",
-    "ModelList",
-    "ModelQuery",
-    "ModelReasoning",
-    "ModelsPage",
-    "PageLinks",
-    "PriceOverride",
-    "Pricing",
-    "RequestLimits",
-    "TopProvider",
-    "UserModelQuery",
-]
-
 
 class PriceOverride(WireStruct):
     """Prices that replace the model's where every condition of this entry holds.

@@ -14,17 +14,6 @@ from ._forms import Moment, Text, Uuid
 from ._request import Open
 from ._struct import SecretStruct, WireStruct
 
-__all__ = [
-    "AccessToken",
-    "AuthCode",
-    "AuthCodeFields",
-    "ExchangedKey",
-    "JSONWebKey",
-    "KeyExchange",
-    "SignInFields",
-    "TokenExchange",
-]
-
 _Method: TypeAlias = Literal["S256", "plain"]
 _Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100)]
 _Verifier: TypeAlias = Annotated[

@@ -15,16 +15,6 @@ from ._request import Maybe, Open, OrMapping, RequestStruct
 from ._struct import SecretStruct
 from .pages import PageQuery
 
-__all__ = [
-    "Destination",
-    "DestinationChanges",
-    "DestinationQuery",
-    "FilterGroup",
-    "FilterRule",
-    "FilterRules",
-    "NewDestination",
-]
-
 _Kind: TypeAlias = Open[
     Literal["arize", "braintrust", "clickhouse", "datadog", "grafana", "langfuse", "langsmith"]
     | Literal["newrelic", "opik", "otel-collector", "posthog", "ramp", "s3", "sentry"]

@@ -12,30 +12,6 @@ from msgspec import UNSET, Meta
 
 from ._request import Maybe, Open, OrMapping, RequestStruct
 
-__all__ = [
-    "AudioOptions",
-    "Debug",
-    "Effort",
-    "FinishReasonIs",
-    "GrammarFormat",
-    "HasToolCall",
-    "ImageConfig",
-    "JSONSchema",
-    "JSONSchemaFormat",
-    "MaxCost",
-    "MaxTokensUsed",
-    "NamedFormat",
-    "Prediction",
-    "PredictionText",
-    "Reasoning",
-    "ResponseFormat",
-    "StepCountIs",
-    "StopCondition",
-    "Trace",
-    "WebSearchOptions",
-    "XSearchFilter",
-]
-
 Effort: TypeAlias = Open[Literal["max", "xhigh", "high", "medium", "low", "minimal", "none"]]
 """How hard to think."""
 

@@ -10,8 +10,6 @@ from typing import Any, Required, TypedDict
 
 from ._struct import WireStruct
 
-__all__ = ["Member", "OrganizationChanges", "OrganizationSettings"]
-
 
 class Member(WireStruct):
     """Somebody of the organization; `role` is ``org:admin`` or ``org:member``."""

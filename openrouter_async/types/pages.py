@@ -14,8 +14,6 @@ from msgspec import Meta
 from ._struct import WireStruct
 from .models import PageLinks
 
-__all__ = ["Deletion", "ListMeta", "PageBody", "PageQuery"]
-
 
 class Deletion(WireStruct):
     """What is said of something that was deleted.

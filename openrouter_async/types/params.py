@@ -32,8 +32,6 @@ from .plugins import Plugin
 from .routing import ProviderRouting
 from .tools import RequestTool, ToolChoice
 
-__all__ = ["ChatParams", "RunParams"]
-
 _Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 _PositiveShare: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
 _Penalty: TypeAlias = Annotated[float, Meta(ge=-2, le=2)]

@@ -13,22 +13,6 @@ from msgspec import UNSET, Meta
 
 from ._request import Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
 
-__all__ = [
-    "AutoRouterPlugin",
-    "ContextCompressionPlugin",
-    "FileParserPlugin",
-    "FusionPlugin",
-    "ModerationPlugin",
-    "PDFOptions",
-    "ParetoRouterPlugin",
-    "Plugin",
-    "ResponseHealingPlugin",
-    "UserLocation",
-    "WebFetchPlugin",
-    "WebPlugin",
-    "WebSearchMode",
-]
-
 WebSearchMode: TypeAlias = Open[
     Literal["instant", "fast", "auto", "deep-lite", "deep", "deep-reasoning"]
     | Literal["turbo", "basic", "advanced"]

@@ -9,8 +9,6 @@ from typing import Any
 
 from ._struct import WireStruct
 
-__all__ = ["Preset", "PresetVersion"]
-
 
 class PresetVersion(WireStruct):
     """The settings of a preset as they were saved at one time.

@@ -15,20 +15,6 @@ from ._forms import Amount, Text, Uuid
 from ._request import Maybe, Open, OrMapping, RequestStruct
 from ._struct import WireStruct
 
-__all__ = [
-    "Activation",
-    "EndpointCheck",
-    "EndpointValidation",
-    "NewPrivateEndpoint",
-    "NewPrivatePricing",
-    "PrivateEndpoint",
-    "PrivateEndpointChanges",
-    "PrivateEndpointQuery",
-    "PrivatePricing",
-    "PrivatePricingChange",
-    "ValidatedIn",
-]
-
 _Region: TypeAlias = Open[Literal["global", "europe", "us"]]
 
 

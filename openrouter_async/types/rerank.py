@@ -16,15 +16,6 @@ from ._struct import KeptStruct, WireStruct
 from .options import Trace
 from .routing import ProviderRouting
 
-__all__ = [
-    "RerankDocument",
-    "RerankParams",
-    "RerankResponse",
-    "RerankResult",
-    "RerankUsage",
-    "RerankedDocument",
-]
-
 
 class RerankDocument(RequestStruct, kw_only=True):
     """A document to be ranked; `image` is a URL or a data URL."""

@@ -24,16 +24,6 @@ from .options import Debug, ImageConfig, Reasoning, StopCondition, Trace
 from .plugins import Plugin
 from .routing import ProviderRouting
 
-__all__ = [
-    "Response",
-    "ResponseEvent",
-    "ResponseItem",
-    "ResponseParams",
-    "ResponsePart",
-    "ResponseTokensDetails",
-    "ResponseUsage",
-]
-
 _REASONING: Final = frozenset(
     {"response.reasoning_text.delta", "response.reasoning_summary_text.delta"}
 )

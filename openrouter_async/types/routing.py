@@ -13,8 +13,6 @@ from msgspec import UNSET, Meta
 
 from ._request import Maybe, Open, OrMapping, RequestStruct
 
-__all__ = ["MaxPrice", "Percentiles", "ProviderRouting", "ProviderSort"]
-
 _Price: TypeAlias = Annotated[float, Meta(ge=0)] | str
 _SortBy: TypeAlias = Open[Literal["price", "throughput", "latency", "exacto"]]
 

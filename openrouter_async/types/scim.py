@@ -13,16 +13,6 @@ from ._request import Open
 from ._struct import WireStruct
 from .pages import PageQuery
 
-__all__ = [
-    "GroupMapping",
-    "GroupMappingChanges",
-    "GroupMappingDeletion",
-    "GroupQuery",
-    "NewGroupMapping",
-    "ScimGroup",
-    "SyncJob",
-]
-
 _Role: TypeAlias = Open[Literal["admin", "member"]]
 
 

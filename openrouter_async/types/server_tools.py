@@ -12,17 +12,6 @@ from ._request import Open
 from ._struct import WireStruct
 from .pages import PageQuery
 
-__all__ = [
-    "NativeSupport",
-    "NativeToolModel",
-    "ServerTool",
-    "ServerToolEngine",
-    "ServerToolInput",
-    "ServerToolOutput",
-    "ServerToolPrice",
-    "ServerToolQuery",
-]
-
 
 class ServerToolPrice(WireStruct):
     """What one unit of an engine's work costs, in USD."""

@@ -16,41 +16,6 @@ from .caching import CacheControl
 from .options import Reasoning
 from .plugins import UserLocation, WebSearchMode
 
-__all__ = [
-    "AdvisorParameters",
-    "AdvisorTool",
-    "ApplyPatchParameters",
-    "ApplyPatchTool",
-    "BashParameters",
-    "BashTool",
-    "ContainerEnvironment",
-    "DatetimeParameters",
-    "DatetimeTool",
-    "FilesTool",
-    "Function",
-    "FunctionName",
-    "FunctionTool",
-    "FusionParameters",
-    "FusionTool",
-    "ImageGenerationParameters",
-    "ImageGenerationTool",
-    "NamedToolChoice",
-    "RequestTool",
-    "SearchModelsTool",
-    "SearchParameters",
-    "ServerToolChoice",
-    "ShellTool",
-    "SubagentParameters",
-    "SubagentTool",
-    "ToolChoice",
-    "ToolSearchTool",
-    "WebFetchParameters",
-    "WebFetchTool",
-    "WebSearchAlias",
-    "WebSearchParameters",
-    "WebSearchTool",
-]
-
 _FunctionName: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
 _AgentName: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[a-zA-Z0-9 _-]+$")]
 _Temperature: TypeAlias = Annotated[float, Meta(ge=0, le=2)]

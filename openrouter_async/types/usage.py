@@ -10,8 +10,6 @@ from typing import Any, cast
 
 from ._struct import WireStruct
 
-__all__ = ["CompletionTokensDetails", "CostDetails", "PromptTokensDetails", "Usage"]
-
 
 class PromptTokensDetails(WireStruct):
     """Where the prompt's tokens went; every count is a part of `Usage.prompt_tokens`."""

@@ -14,14 +14,6 @@ from msgspec import Meta
 from ._forms import Text
 from ._struct import WireStruct
 
-__all__ = [
-    "CopiedSecrets",
-    "EffectiveSecret",
-    "InternConnection",
-    "SecretValue",
-    "VaultSecret",
-]
-
 
 class VaultSecret(WireStruct):
     """What is known of a secret.

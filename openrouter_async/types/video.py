@@ -12,17 +12,6 @@ from msgspec import UNSET, Meta, field
 from ._request import Maybe, Open, RequestStruct
 from ._struct import WireStruct
 
-__all__ = [
-    "AspectRatio",
-    "Resolution",
-    "UpscaleRange",
-    "VideoEvent",
-    "VideoFields",
-    "VideoJob",
-    "VideoModel",
-    "VideoUsage",
-]
-
 AspectRatio: TypeAlias = Open[
     Literal["16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21"]
 ]

@@ -14,22 +14,6 @@ from ._forms import Text
 from ._request import Open
 from ._struct import WireStruct
 
-__all__ = [
-    "AddedMembers",
-    "BudgetInterval",
-    "NewWorkspace",
-    "RemovedMembers",
-    "Workspace",
-    "WorkspaceBudget",
-    "WorkspaceBudgetAnswer",
-    "WorkspaceBudgetLimit",
-    "WorkspaceBudgets",
-    "WorkspaceChanges",
-    "WorkspaceDeletion",
-    "WorkspaceMember",
-    "WorkspacePeople",
-]
-
 _Slug: TypeAlias = Annotated[str, Meta(pattern="^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=50)]
 
 BudgetInterval: TypeAlias = Open[Literal["daily", "weekly", "monthly", "lifetime"]]
