@@ -1,4 +1,4 @@
-"""What the structs of a request have in common, and four words for their annotations.
+"""What requests have in common, and four words for their annotations.
 
 The rule of this file: an annotation is read twice, by a type checker, which shall let users
 write a struct or a plain mapping and complete the values of an enumeration, and by msgspec,
@@ -8,7 +8,7 @@ which checks the value at run time and needs one plain type. The words stand for
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar
 
 from msgspec import Struct, UnsetType
 
@@ -44,3 +44,15 @@ else:
 
 class RequestStruct(Struct, forbid_unknown_fields=True, repr_omit_defaults=True):
     """A part of a request: what is not given is not sent, and the order of fields is fixed."""
+
+
+class BodyKeywords(TypedDict, total=False):
+    """Keywords that become a body; those that are newer than this client go into ``extra_body``."""
+
+    extra_body: Mapping[str, Any]
+
+
+class QueryKeywords(TypedDict, total=False):
+    """Keywords that become a query; those that are newer than this client: ``extra_query``."""
+
+    extra_query: Mapping[str, Any]

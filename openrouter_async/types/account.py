@@ -6,14 +6,14 @@ keywords of their calls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
 
 from msgspec import UNSET, Meta, field
 
 from ._forms import Day, Moment, Text, Uuid
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrMapping, QueryKeywords, RequestStruct
 from ._struct import WireStruct
 
 
@@ -80,7 +80,7 @@ class Activity(WireStruct):
     workspace_id: str | None = None
 
 
-class ActivityQuery(TypedDict, total=False):
+class ActivityQuery(QueryKeywords, total=False):
     """Which activity to list: of the last 30 days of UTC, unless ``date`` names one of them."""
 
     date: Day
@@ -88,7 +88,6 @@ class ActivityQuery(TypedDict, total=False):
     user_id: Text
     group_by: Open[Literal["workspace"]]
     workspace_id: Uuid
-    extra_query: Mapping[str, Any]
 
 
 class AnalyticsMetric(WireStruct):
@@ -171,7 +170,7 @@ class ClassifierFilters(RequestStruct):
     filters: Annotated[Sequence[OrMapping[AnalyticsFilter]], Meta(min_length=1, max_length=10)]
 
 
-class AnalyticsQuery(TypedDict, total=False):
+class AnalyticsQuery(BodyKeywords, total=False):
     """A question to the account's figures; `Analytics.meta` lists the names it may use."""
 
     metrics: Required[Annotated[Sequence[str], Meta(min_length=1)]]
@@ -184,7 +183,6 @@ class AnalyticsQuery(TypedDict, total=False):
     order_by: OrMapping[AnalyticsOrder]
     classifier_dimensions: OrMapping[ClassifierDimensions]
     classifier_filters: OrMapping[ClassifierFilters]
-    extra_body: Mapping[str, Any]
 
 
 class AnalyticsMetadata(WireStruct):

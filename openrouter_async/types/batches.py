@@ -6,12 +6,12 @@ What may live here: the structs of ``/batches``, and the keywords of its calls.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, Required, TypedDict
+from typing import Annotated, Any, Final, Literal, Required
 
 from msgspec import Meta
 
 from ._forms import Moment, Text
-from ._request import Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Open, OrMapping, QueryKeywords, RequestStruct
 from ._struct import WireStruct
 from .routing import ProviderRouting
 from .usage import Usage
@@ -121,7 +121,7 @@ class BatchRequest(RequestStruct, kw_only=True):
     body: Mapping[str, Any]
 
 
-class NewBatch(TypedDict, total=False):
+class NewBatch(BodyKeywords, total=False):
     """Keywords of `Batches.create`.
 
     The API reads the body as it comes, so that `endpoint` and `model` stand before `requests`,
@@ -136,10 +136,9 @@ class NewBatch(TypedDict, total=False):
     provider: OrMapping[ProviderRouting] | None
     callback_url: Text
     requests: Required[Annotated[Sequence[OrMapping[BatchRequest]], Meta(min_length=1)]]
-    extra_body: Mapping[str, Any]
 
 
-class BatchQuery(TypedDict, total=False):
+class BatchQuery(QueryKeywords, total=False):
     """Keywords of `Batches.list`."""
 
     status: Sequence[
@@ -149,4 +148,3 @@ class BatchQuery(TypedDict, total=False):
     created_before: Moment
     limit: Annotated[int, Meta(ge=1)]
     after: Text
-    extra_query: Mapping[str, Any]

@@ -5,13 +5,13 @@ What may live here: the wire struct of ``/byok``, and the keywords of its calls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from collections.abc import Sequence
+from typing import Annotated, Literal, Required, TypeAlias
 
 from msgspec import Meta
 
 from ._forms import Text, Uuid
-from ._request import Open
+from ._request import BodyKeywords, Open
 from ._struct import WireStruct
 from .pages import PageQuery
 
@@ -48,7 +48,7 @@ class ProviderKey(WireStruct):
     created_at: str | None = None
 
 
-class _Settings(TypedDict, total=False):
+class _Settings(BodyKeywords, total=False):
     name: str | None
     disabled: bool
     is_fallback: bool
@@ -67,14 +67,12 @@ class NewProviderKey(_Settings, total=False):
     provider: Required[Text]
     key: Required[Text]
     workspace_id: Uuid
-    extra_body: Mapping[str, Any]
 
 
 class ProviderKeyChanges(_Settings, total=False):
     """Keywords of `Byok.update`."""
 
     key: Text
-    extra_body: Mapping[str, Any]
 
 
 class ProviderKeyQuery(PageQuery, total=False):

@@ -5,12 +5,12 @@ What may live here: the wire structs of ``/containers``, and the keywords of its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict
+from typing import Annotated
 
 from msgspec import Meta, field
 
 from ._forms import Text
+from ._request import QueryKeywords
 from ._struct import WireStruct
 
 
@@ -55,9 +55,8 @@ class PromotedFile(WireStruct):
     shape: str | None = field(default=None, name="_shape")
 
 
-class ContainerFileQuery(TypedDict, total=False):
+class ContainerFileQuery(QueryKeywords, total=False):
     """Keywords of `Containers.files`."""
 
     limit: Annotated[int, Meta(ge=1)]
     after: Text
-    extra_query: Mapping[str, Any]

@@ -6,13 +6,12 @@ the keywords of their calls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias, TypedDict
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
 from ._forms import Day
-from ._request import Open
+from ._request import Open, QueryKeywords
 from ._struct import WireStruct
 from .models import Pricing
 
@@ -30,7 +29,7 @@ class ModelRanking(WireStruct):
     total_tokens: int | None = None
 
 
-class RankingQuery(TypedDict, total=False):
+class RankingQuery(QueryKeywords, total=False):
     """Which use of models to rank."""
 
     start_date: Day
@@ -40,7 +39,6 @@ class RankingQuery(TypedDict, total=False):
     context_bucket: Open[Literal["1K", "10K", "100K", "1M", "10M"]]
     category: _Category
     language_type: Open[Literal["natural", "programming"]]
-    extra_query: Mapping[str, Any]
 
 
 class AppRanking(WireStruct):
@@ -53,7 +51,7 @@ class AppRanking(WireStruct):
     total_tokens: int | None = None
 
 
-class AppQuery(TypedDict, total=False):
+class AppQuery(QueryKeywords, total=False):
     """Which apps to rank."""
 
     category: Open[Literal["coding", "creative", "productivity", "entertainment"]]
@@ -63,7 +61,6 @@ class AppQuery(TypedDict, total=False):
     end_date: Day
     limit: Annotated[int, Meta(ge=1, le=100)]
     offset: Annotated[int, Meta(ge=0, le=100)]
-    extra_query: Mapping[str, Any]
 
 
 class SessionCost(WireStruct):
@@ -76,7 +73,7 @@ class SessionCost(WireStruct):
     median_session_cost_usd: float | None = None
 
 
-class SessionCostQuery(TypedDict, total=False):
+class SessionCostQuery(QueryKeywords, total=False):
     """Which sessions to look at."""
 
     app_slug: str
@@ -84,7 +81,6 @@ class SessionCostQuery(TypedDict, total=False):
     turn_range: Open[Literal["1-turn", "2-9-turns", "10-49-turns", "50-plus-turns"]]
     limit: Annotated[int, Meta(ge=1, le=500)]
     offset: Annotated[int, Meta(ge=0, le=5000)]
-    extra_query: Mapping[str, Any]
 
 
 class TournamentStats(WireStruct):
@@ -142,7 +138,7 @@ class Benchmark(WireStruct):
     last_run_timestamp: str | None = None
 
 
-class BenchmarkQuery(TypedDict, total=False):
+class BenchmarkQuery(QueryKeywords, total=False):
     """Which results to list."""
 
     source: Open[Literal["artificial-analysis", "design-arena", "openrouter"]]
@@ -157,7 +153,6 @@ class BenchmarkQuery(TypedDict, total=False):
     arena: Open[Literal["models", "builders", "agents"]]
     category: str
     max_results: Annotated[int, Meta(ge=1)]
-    extra_query: Mapping[str, Any]
 
 
 class TaskModel(WireStruct):

@@ -6,12 +6,12 @@ What may live here: the structs of ``/decisions`` and ``/systemone``, and the ke
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Required, TypedDict
+from typing import Annotated, Any, Required
 
 from msgspec import Meta
 
 from ._forms import Text
-from ._request import OrAnyMapping, OrMapping
+from ._request import BodyKeywords, OrAnyMapping, OrMapping
 from ._struct import WireStruct
 from .options import Trace
 from .routing import ProviderRouting
@@ -68,7 +68,7 @@ class Decisions(WireStruct):
     usage: DecisionUsage | None = None
 
 
-class DecisionParams(TypedDict, total=False):
+class DecisionParams(BodyKeywords, total=False):
     """Keywords of `DecisionCalls.create`.
 
     Each question is a mapping with a ``type`` (``choice``, ``score``, ``noul`` or ``box``),
@@ -82,4 +82,3 @@ class DecisionParams(TypedDict, total=False):
     user: str
     session_id: Annotated[str, Meta(max_length=256)]
     trace: OrAnyMapping[Trace]
-    extra_body: Mapping[str, Any]

@@ -5,10 +5,10 @@ What may live here: the wire struct of ``/external-users``, and the keywords of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Required, TypedDict
+from typing import Required
 
 from ._forms import Text
+from ._request import BodyKeywords
 from ._struct import WireStruct
 from .pages import PageQuery
 
@@ -27,18 +27,16 @@ class ExternalUser(WireStruct):
     updated_at: str | None = None
 
 
-class NewExternalUser(TypedDict, total=False):
+class NewExternalUser(BodyKeywords, total=False):
     """Keywords of `ExternalUsers.create`."""
 
     user: Required[Text]
-    extra_body: Mapping[str, Any]
 
 
-class ExternalUserChanges(TypedDict, total=False):
+class ExternalUserChanges(BodyKeywords, total=False):
     """Keywords of `ExternalUsers.update`."""
 
     is_active: Required[bool]
-    extra_body: Mapping[str, Any]
 
 
 class ExternalUserQuery(PageQuery, total=False):

@@ -6,13 +6,12 @@ one of three shapes, told apart by `shape`; here it is one struct with what each
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias, TypedDict
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, field
 
 from ._forms import Uuid
-from ._request import Open
+from ._request import Open, QueryKeywords
 from ._struct import WireStruct
 from .pages import PageBody
 
@@ -65,12 +64,11 @@ class DeletedFile(WireStruct):
     deleted: bool = True
 
 
-class FilePlace(TypedDict, total=False):
+class FilePlace(QueryKeywords, total=False):
     """Where a file is: in a workspace, or with a provider to whom the account has a key."""
 
     workspace_id: Uuid
     provider: _Provider
-    extra_query: Mapping[str, Any]
 
 
 class FileQuery(FilePlace, total=False):

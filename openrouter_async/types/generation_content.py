@@ -5,13 +5,12 @@ What may live here: the wire structs of ``/generation/content`` and ``/generatio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Required, TypedDict
+from typing import Annotated, Any, Literal, Required
 
 from msgspec import Meta
 
 from ._forms import Text
-from ._request import Open
+from ._request import BodyKeywords, Open
 from ._struct import WireStruct
 
 
@@ -53,7 +52,7 @@ class GenerationContent(WireStruct):
     error: GenerationFailure | None = None
 
 
-class FeedbackFields(TypedDict, total=False):
+class FeedbackFields(BodyKeywords, total=False):
     """What is wrong with a generation."""
 
     generation_id: Required[Text]
@@ -64,7 +63,6 @@ class FeedbackFields(TypedDict, total=False):
         ]
     ]
     comment: Annotated[str, Meta(max_length=1000)]
-    extra_body: Mapping[str, Any]
 
 
 class FeedbackReceipt(WireStruct):

@@ -5,13 +5,13 @@ What may live here: the structs of ``/guardrails``, and the keywords of its call
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from collections.abc import Sequence
+from typing import Annotated, Literal, Required, TypeAlias
 
 from msgspec import UNSET, Meta
 
 from ._forms import Text, Uuid
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrMapping, RequestStruct
 from ._struct import WireStruct
 from .pages import PageQuery
 
@@ -133,7 +133,7 @@ class NewBuiltinFilter(RequestStruct, kw_only=True):
     scan_scope: Maybe[Open[Literal["user_only", "all_messages"]]] = UNSET
 
 
-class _Settings(TypedDict, total=False):
+class _Settings(BodyKeywords, total=False):
     description: str | None
     limit_usd: Annotated[float, Meta(gt=0)] | None
     reset_interval: Open[Literal["daily", "weekly", "monthly"]] | None
@@ -163,14 +163,12 @@ class NewGuardrail(_Settings, total=False):
 
     name: Required[Text]
     workspace_id: Uuid
-    extra_body: Mapping[str, Any]
 
 
 class GuardrailChanges(_Settings, total=False):
     """Keywords of `Guardrails.update`."""
 
     name: Text
-    extra_body: Mapping[str, Any]
 
 
 class GuardrailQuery(PageQuery, total=False):
@@ -179,15 +177,13 @@ class GuardrailQuery(PageQuery, total=False):
     workspace_id: Uuid
 
 
-class KeysToAssign(TypedDict, total=False):
+class KeysToAssign(BodyKeywords, total=False):
     """Keywords of `Guardrails.assign_keys` and `unassign_keys`."""
 
     key_hashes: Required[_Named]
-    extra_body: Mapping[str, Any]
 
 
-class MembersToAssign(TypedDict, total=False):
+class MembersToAssign(BodyKeywords, total=False):
     """Keywords of `Guardrails.assign_members` and `unassign_members`."""
 
     member_user_ids: Required[_Named]
-    extra_body: Mapping[str, Any]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import binascii
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypedDict
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, field
 
-from ._request import Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
 from ._sniff import image_type
 from ._struct import WireStruct
 from .chat import ErrorBody
@@ -101,7 +101,7 @@ class ImageProviderRouting(RequestStruct, kw_only=True):
     options: Maybe[Mapping[str, Mapping[str, Any]]] = UNSET
 
 
-class ImageParams(TypedDict, total=False):
+class ImageParams(BodyKeywords, total=False):
     """Every documented field of an ``/images`` request besides prompt, model and references.
 
     What is not given is not sent. ``n`` is the most images to draw, and fewer may come;
@@ -128,7 +128,6 @@ class ImageParams(TypedDict, total=False):
     user: str
     session_id: str
     trace: OrAnyMapping[Trace]
-    extra_body: Mapping[str, Any]
     extra_headers: Mapping[str, str]
 
 

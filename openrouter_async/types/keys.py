@@ -5,13 +5,12 @@ What may live here: the wire structs of ``/keys`` and ``/key``, and the keywords
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from typing import Annotated, Literal, Required, TypeAlias
 
 from msgspec import UNSET, Meta
 
 from ._forms import Moment, Text, Uuid
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrMapping, QueryKeywords, RequestStruct
 from ._struct import SecretStruct, WireStruct
 
 _Reset: TypeAlias = Open[Literal["daily", "weekly", "monthly"]] | None
@@ -134,14 +133,13 @@ class CurrentKey(KeyUsage):
     free_model_daily_requests: FreeRequests | None = None
 
 
-class KeyQuery(TypedDict, total=False):
+class KeyQuery(QueryKeywords, total=False):
     """Which keys to list: of the default workspace unless ``workspace_id`` names one."""
 
     include_disabled: bool
     include_expired: bool
     workspace_id: Uuid
     offset: int
-    extra_query: Mapping[str, Any]
 
 
 class External(RequestStruct):
@@ -156,7 +154,7 @@ class External(RequestStruct):
     api_key: Maybe[str | None] = UNSET
 
 
-class NewKey(TypedDict, total=False):
+class NewKey(BodyKeywords, total=False):
     """What a new key is like; ``limit`` is in USD, ``expires_at`` must be in UTC."""
 
     name: Required[Text]
@@ -167,10 +165,9 @@ class NewKey(TypedDict, total=False):
     workspace_id: Uuid
     creator_user_id: Text | None
     external: OrMapping[External]
-    extra_body: Mapping[str, Any]
 
 
-class KeyChanges(TypedDict, total=False):
+class KeyChanges(BodyKeywords, total=False):
     """What to change of a key; what is not given stays, None takes a limit away."""
 
     name: str
@@ -179,4 +176,3 @@ class KeyChanges(TypedDict, total=False):
     limit_reset: _Reset
     include_byok_in_limit: bool
     workspace_id: Uuid
-    extra_body: Mapping[str, Any]

@@ -6,14 +6,14 @@ they are multiplied by millions. What a request costs by them is reckoned in `_p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from ._request import Open
+from ._request import Open, QueryKeywords
 from ._struct import WireStruct
 from .usage import Usage
 
@@ -238,7 +238,7 @@ class ModelCount(WireStruct):
     count: int | None = None
 
 
-class ModelQuery(TypedDict, total=False):
+class ModelQuery(QueryKeywords, total=False):
     """Which models to list, and in which order; a sequence asks for models with all of it.
 
     Prices are in USD a million tokens, ``context`` is the least number of tokens, ages are in
@@ -279,15 +279,13 @@ class ModelQuery(TypedDict, total=False):
     max_tool_success_rate: float
     offset: Annotated[int, Meta(ge=0)]
     limit: Annotated[int, Meta(ge=1, le=1000)]
-    extra_query: Mapping[str, Any]
 
 
-class ModelsPage(TypedDict, total=False):
+class ModelsPage(QueryKeywords, total=False):
     """Where in a list of models to begin, and how many rows a page is to have."""
 
     offset: Annotated[int, Meta(ge=0)]
     limit: Annotated[int, Meta(ge=1, le=1000)]
-    extra_query: Mapping[str, Any]
 
 
 class UserModelQuery(ModelsPage, total=False):

@@ -5,13 +5,12 @@ What may live here: the wire structs of ``/auth`` and ``/oauth``, and the keywor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from typing import Annotated, Literal, Required, TypeAlias, TypedDict
 
 from msgspec import Meta
 
 from ._forms import Moment, Text, Uuid
-from ._request import Open
+from ._request import BodyKeywords, Open
 from ._struct import SecretStruct, WireStruct
 
 _Method: TypeAlias = Literal["S256", "plain"]
@@ -34,13 +33,12 @@ class ExchangedKey(SecretStruct):
     user_id: str | None = None
 
 
-class KeyExchange(TypedDict, total=False):
+class KeyExchange(BodyKeywords, total=False):
     """What a key is given for."""
 
     code: Required[Text]
     code_verifier: _Verifier | None
     code_challenge_method: _Method | None
-    extra_body: Mapping[str, Any]
 
 
 class SignInFields(TypedDict, total=False):
@@ -50,7 +48,7 @@ class SignInFields(TypedDict, total=False):
     limit: Annotated[float, Meta(ge=0)]
 
 
-class AuthCodeFields(SignInFields, total=False):
+class AuthCodeFields(SignInFields, BodyKeywords, total=False):
     """What a code is made for; ``usage_limit_type`` is when the limit begins anew."""
 
     callback_url: Required[Text]
@@ -61,7 +59,6 @@ class AuthCodeFields(SignInFields, total=False):
     workspace_id: Uuid
     spawn_agent: str
     spawn_cloud: str
-    extra_body: Mapping[str, Any]
 
 
 class AuthCode(SecretStruct):
@@ -72,7 +69,7 @@ class AuthCode(SecretStruct):
     created_at: str | None = None
 
 
-class TokenExchange(TypedDict, total=False):
+class TokenExchange(BodyKeywords, total=False):
     """What a short-lived token is given for: a signed statement of an identity provider."""
 
     grant_type: Literal["urn:ietf:params:oauth:grant-type:token-exchange"]
@@ -81,7 +78,6 @@ class TokenExchange(TypedDict, total=False):
     subject_token_type: Literal["urn:ietf:params:oauth:token-type:jwt"]
     requested_token_type: _TOKEN_TYPE
     scope: Open[Literal["inference", "management"]]
-    extra_body: Mapping[str, Any]
 
 
 class AccessToken(SecretStruct):

@@ -6,12 +6,12 @@ What may live here: the structs of ``/observability``, and the keywords of its c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from typing import Annotated, Any, Literal, Required, TypeAlias
 
 from msgspec import UNSET, Meta
 
 from ._forms import Text, Uuid
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrMapping, RequestStruct
 from ._struct import SecretStruct
 from .pages import PageQuery
 
@@ -86,7 +86,7 @@ class Destination(SecretStruct):
     updated_at: str | None = None
 
 
-class _Settings(TypedDict, total=False):
+class _Settings(BodyKeywords, total=False):
     enabled: bool
     api_key_hashes: Annotated[Sequence[str], Meta(min_length=1)] | None
     filter_rules: OrMapping[FilterRules] | None
@@ -106,7 +106,6 @@ class NewDestination(_Settings, total=False):
     name: Required[Text]
     config: Required[Mapping[str, Any]]
     workspace_id: Uuid
-    extra_body: Mapping[str, Any]
 
 
 class DestinationChanges(_Settings, total=False):
@@ -114,7 +113,6 @@ class DestinationChanges(_Settings, total=False):
 
     name: Text
     config: Mapping[str, Any]
-    extra_body: Mapping[str, Any]
 
 
 class DestinationQuery(PageQuery, total=False):

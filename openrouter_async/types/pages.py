@@ -6,11 +6,11 @@ endpoint groups that need it, never by the package.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict
+from typing import Annotated
 
 from msgspec import Meta
 
+from ._request import QueryKeywords
 from ._struct import WireStruct
 from .models import PageLinks
 
@@ -69,9 +69,8 @@ class PageBody(WireStruct):
     meta: ListMeta | None = None
 
 
-class PageQuery(TypedDict, total=False):
+class PageQuery(QueryKeywords, total=False):
     """Keywords of a list: how many rows a page has, and how many to leave out at first."""
 
     limit: Annotated[int, Meta(ge=1)]
     offset: Annotated[int, Meta(ge=0)]
-    extra_query: Mapping[str, Any]

@@ -5,14 +5,13 @@ What may live here: the structs of ``/private-endpoints``, and the keywords of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal, Required, TypeAlias, TypedDict
+from typing import Literal, Required, TypeAlias
 
 from msgspec import UNSET
 
 from ._forms import Amount, Text, Uuid
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrMapping, QueryKeywords, RequestStruct
 from ._struct import WireStruct
 
 _Region: TypeAlias = Open[Literal["global", "europe", "us"]]
@@ -87,7 +86,7 @@ class Activation(RequestStruct, kw_only=True):
     workspace_id: Uuid
 
 
-class NewPrivateEndpoint(TypedDict, total=False):
+class NewPrivateEndpoint(BodyKeywords, total=False):
     """Keywords of `PrivateEndpoints.create`."""
 
     model_permaslug: Required[Text]
@@ -98,35 +97,30 @@ class NewPrivateEndpoint(TypedDict, total=False):
     declared_region: _Region | None
     declared_zdr: bool | None
     activate: OrMapping[Activation]
-    extra_body: Mapping[str, Any]
 
 
-class PrivateEndpointChanges(TypedDict, total=False):
+class PrivateEndpointChanges(BodyKeywords, total=False):
     """Keywords of `PrivateEndpoints.update`."""
 
     upstream_model_id: Required[Text]
     base_url: Text
     declared_region: _Region | None
     declared_zdr: bool | None
-    extra_body: Mapping[str, Any]
 
 
-class PrivatePricingChange(TypedDict, total=False):
+class PrivatePricingChange(BodyKeywords, total=False):
     """Keywords of `PrivateEndpoints.set_pricing`."""
 
     pricing: Required[OrMapping[NewPrivatePricing]]
-    extra_body: Mapping[str, Any]
 
 
-class ValidatedIn(TypedDict, total=False):
+class ValidatedIn(BodyKeywords, total=False):
     """Keywords of `PrivateEndpoints.validate`."""
 
     workspace_id: Required[Uuid]
-    extra_body: Mapping[str, Any]
 
 
-class PrivateEndpointQuery(TypedDict, total=False):
+class PrivateEndpointQuery(QueryKeywords, total=False):
     """Keywords of `PrivateEndpoints.delete`."""
 
     draft_only: bool
-    extra_query: Mapping[str, Any]

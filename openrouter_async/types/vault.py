@@ -6,12 +6,13 @@ a secret itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Required, TypedDict
+from collections.abc import Sequence
+from typing import Annotated, Required
 
 from msgspec import Meta
 
 from ._forms import Text
+from ._request import BodyKeywords
 from ._struct import WireStruct
 
 
@@ -42,16 +43,14 @@ class InternConnection(WireStruct):
     key: str = ""
 
 
-class SecretValue(TypedDict, total=False):
+class SecretValue(BodyKeywords, total=False):
     """Keywords of `Vault.store` and `Vault.store_for`; ``value`` and ``hosts`` are needed."""
 
     value: Required[Text]
     hosts: Required[Annotated[Sequence[str], Meta(min_length=1)]]
-    extra_body: Mapping[str, Any]
 
 
-class CopiedSecrets(TypedDict, total=False):
+class CopiedSecrets(BodyKeywords, total=False):
     """Keywords of `Vault.copy_to`; ``names`` is needed."""
 
     names: Required[Annotated[Sequence[str], Meta(min_length=1)]]
-    extra_body: Mapping[str, Any]
