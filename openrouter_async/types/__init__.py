@@ -1,8 +1,9 @@
 """The structs that requests are written with and that answers are decoded into.
 
-What may live here: msgspec structs of the wire and nothing that does anything else. Every
-field of an answer has a default; sets of values are open `str`. What is not given of a request
-is not sent.
+What may live here: msgspec structs of the wire with the short spellings on them, and the keywords
+of calls, a module for each group of endpoints. Every field of an answer has a default; sets of
+values are open `str`. What is not given of a request is not sent. What a module defines without an
+underscore is public; what most users need is named here again.
 """
 
 from .arrival import Ending as Ending

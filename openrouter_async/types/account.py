@@ -1,8 +1,4 @@
-"""Money and activity of an account.
-
-What may live here: the wire structs of ``/credits``, ``/activity`` and ``/analytics``, and the
-keywords of their calls.
-"""
+"""Money and activity of an account: ``/credits``, ``/activity`` and ``/analytics``."""
 
 from __future__ import annotations
 
@@ -59,10 +55,8 @@ class CoinbaseCharge(WireStruct):
 class Activity(WireStruct):
     """What was done with one endpoint of a model on one day of UTC.
 
-    Attributes:
-        model_permaslug: The model's slug that never changes.
-        usage: USD charged by OpenRouter.
-        byok_usage_inference: USD charged by providers to keys of one's own.
+    `usage` is USD that OpenRouter charged, `byok_usage_inference` USD that providers charged to
+    keys of one's own; `model_permaslug` never changes.
     """
 
     date: str | None = None
@@ -194,11 +188,7 @@ class AnalyticsMetadata(WireStruct):
 
 
 class AnalyticsResult(WireStruct):
-    """Rows of figures, each with the names that were asked for.
-
-    Attributes:
-        cached_at: Since when the answer was kept, in milliseconds since the epoch.
-    """
+    """Rows of figures by the names asked for; `cached_at` is in milliseconds since the epoch."""
 
     data: list[dict[str, Any]] | None = None
     metadata: AnalyticsMetadata | None = None

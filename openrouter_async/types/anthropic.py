@@ -1,7 +1,6 @@
 """``POST /messages``: what is asked in Anthropic's dialect, its events, and the message.
 
-What may live here: wire structs of that dialect and the short spellings on them. How events add
-up is in `text_streams`, not here. A block goes back with the next request, so it keeps what no
+How events add up is in `text_streams`. A block goes back with the next request, so it keeps what no
 field names.
 """
 
@@ -63,14 +62,11 @@ class MessagesParams(CallKeywords, total=False):
 class MessageBlock(KeptStruct):
     """One block of a message's content.
 
-    Attributes:
-        type: ``text``, ``thinking``, ``redacted_thinking``, ``tool_use``, ``server_tool_use``,
-            ``web_search_tool_result``, ``compaction`` or a kind not known yet.
-        input: Of a tool call: its arguments.
-        tool_use_id: Of a tool's result: the call that it answers.
-        signature: Proof of authorship of a thought.
-        cut_input: Of a call that was cut off, or is no JSON: its arguments as text. It must not
-            be run, and this never goes over the wire.
+    `type` is ``text``, ``thinking``, ``redacted_thinking``, ``tool_use``, ``server_tool_use``,
+    ``web_search_tool_result``, ``compaction`` or a kind not known yet. `tool_use_id` names the call
+    that a result answers; `signature` proves who wrote a thought. `cut_input` has the arguments of
+    a call that was cut off, or is no JSON, as text: it must not be run, and never goes over the
+    wire.
     """
 
     type: str = ""
@@ -93,9 +89,7 @@ class MessageBlock(KeptStruct):
 class MessageUsage(WireStruct):
     """Tokens and money of one message; `cost` is USD, None where the server does not say.
 
-    Attributes:
-        input_tokens: Tokens of the prompt that no cache had.
-        output_tokens: Tokens of the answer, so far.
+    `input_tokens` are those of the prompt that no cache had, `output_tokens` those so far.
     """
 
     input_tokens: int | None = None
@@ -124,11 +118,8 @@ class MessageUsage(WireStruct):
 class AnthropicMessage(Arrived):
     """A whole answer of ``/messages``, or what had arrived of it.
 
-    Attributes:
-        content: The blocks, in order.
-        stop_reason: ``end_turn``, ``max_tokens``, ``stop_sequence``, ``tool_use``, ``refusal``,
-            ``pause_turn``, ``compaction``, ...
-        provider: Display name of the provider that answered.
+    `stop_reason` is ``end_turn``, ``max_tokens``, ``stop_sequence``, ``tool_use``, ``refusal``,
+    ``pause_turn``, ``compaction``, ...; `provider` is a display name.
     """
 
     id: str | None = None
@@ -196,15 +187,11 @@ class MessageDelta(WireStruct):
 
 
 class MessageEvent(WireStruct):
-    """One event of a ``/messages`` stream.
+    """One event of a ``/messages`` stream; `index` tells which block it is about.
 
-    Attributes:
-        type: ``message_start``, ``content_block_start``, ``content_block_delta``,
-            ``content_block_stop``, ``message_delta``, ``message_stop``, ``ping``, ``error``, or
-            what the API may add.
-        index: Which block of the message it is about.
-        delta: What is new.
-        raw: The event's JSON exactly as it came.
+    `type` is ``message_start``, ``content_block_start``, ``content_block_delta``,
+    ``content_block_stop``, ``message_delta``, ``message_stop``, ``ping``, ``error``, or what the
+    API may add; `raw` is the event's JSON exactly as it came.
     """
 
     type: str = ""

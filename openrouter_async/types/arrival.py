@@ -52,11 +52,8 @@ class Timing(Struct, kw_only=True):
 class RateLimit(Struct, frozen=True, kw_only=True):
     """What the server says of its rate limit; OpenRouter does so only where it refuses.
 
-    Attributes:
-        limit: Requests allowed in one window.
-        remaining: Requests left in this window.
-        reset: When the next window begins, in seconds since the epoch (other servers of the
-            dialect give the seconds until then).
+    `limit` and `remaining` count the requests of one window; `reset` is when the next begins, in
+    seconds since the epoch (other servers of the dialect give the seconds until then).
     """
 
     limit: int | None = None
@@ -86,12 +83,7 @@ class Headers(Mapping[str, str]):
 
 
 class Arrival(Struct, frozen=True, kw_only=True):
-    """How one answer came; it says nothing of what the answer says.
-
-    Attributes:
-        headers: The answer's headers, their names in lower case.
-        documents: What became of the documents of the request.
-    """
+    """How one answer came: headers by lower-case names, times, ending, what became of documents."""
 
     headers: dict[str, str] = field(default_factory=dict[str, str])
     timing: Timing = field(default_factory=Timing)

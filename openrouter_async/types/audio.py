@@ -204,12 +204,7 @@ class TranscriptionFields(RequestStruct, kw_only=True):
 
 
 class TranscriptionUsage(WireStruct):
-    """What a transcription took.
-
-    Attributes:
-        seconds: How long the recording is.
-        cost: USD charged.
-    """
+    """What a transcription took: `seconds` of recording, tokens, and `cost` in USD."""
 
     seconds: float | None = None
     total_tokens: int | None = None
@@ -219,11 +214,7 @@ class TranscriptionUsage(WireStruct):
 
 
 class TranscriptionSegment(WireStruct):
-    """A stretch of speech; times are seconds from the recording's start.
-
-    Attributes:
-        speaker: Which speaker, where the provider tells them apart.
-    """
+    """A stretch of speech in seconds from the start, by whom, where speakers are told apart."""
 
     id: int | None = None
     start: float = 0.0
@@ -265,12 +256,8 @@ class TranscriptionEntity(WireStruct):
 class Transcription(WireStruct):
     """What was said in a recording.
 
-    Attributes:
-        duration: How long the recording is, in seconds; with ``verbose_json``.
-        language: The language that was heard or given; with ``verbose_json``.
-        segments: Stretches of speech; with ``verbose_json``.
-        words: Single words, where ``timestamp_granularities`` asked for them.
-        generation_id: The ``gen-...`` id, from the headers.
+    `duration` (in seconds), `language` (heard or given) and `segments` come with ``verbose_json``,
+    `words` where ``timestamp_granularities`` asks for them, the ``gen-...`` id with the headers.
     """
 
     text: str = ""

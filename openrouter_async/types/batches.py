@@ -1,7 +1,4 @@
-"""OpenRouter's own batches: many requests in one, answered within a day at about half the price.
-
-What may live here: the structs of ``/batches``, and the keywords of its calls.
-"""
+"""``/batches``: many requests in one, answered within a day at about half the price."""
 
 from __future__ import annotations
 
@@ -37,11 +34,7 @@ class BatchError(WireStruct):
 
 
 class BatchResponse(WireStruct):
-    """The answer to one request.
-
-    Attributes:
-        body: What the endpoint would have answered; for chat, ``ChatCompletion.from_dict(body)``.
-    """
+    """The answer to one request as its endpoint gives it: ``ChatCompletion.from_dict(body)``."""
 
     status_code: int | None = None
     request_id: str | None = None
@@ -60,10 +53,8 @@ class BatchResult(WireStruct):
 class Batch(WireStruct):
     """A batch; its results come with it when it is over, and are deleted after 30 days.
 
-    Attributes:
-        status: ``validating``, ``in_progress``, ``finalizing``, ``completed``, ``failed``,
-            ``expired``, ``cancelling`` or ``cancelled``.
-        created_at: When it was handed in, in seconds since 1970; the other moments alike.
+    `status` is ``validating``, ``in_progress``, ``finalizing``, ``completed``, ``failed``,
+    ``expired``, ``cancelling`` or ``cancelled``; moments are seconds since the epoch.
     """
 
     id: str = ""
@@ -110,12 +101,7 @@ class DeletedBatch(WireStruct):
 
 
 class BatchRequest(RequestStruct, kw_only=True):
-    """One request of a batch.
-
-    Attributes:
-        custom_id: Names it among the results.
-        body: The body that the endpoint would get, without ``model`` and ``stream``.
-    """
+    """One request: the name of its result, and its body without ``model`` and ``stream``."""
 
     custom_id: Text
     body: Mapping[str, Any]

@@ -1,7 +1,4 @@
-"""Provider keys of the user's own, which OpenRouter calls the providers with.
-
-What may live here: the wire struct of ``/byok``, and the keywords of its calls.
-"""
+"""``/byok``: provider keys of the user's own, which OpenRouter calls the providers with."""
 
 from __future__ import annotations
 
@@ -20,14 +17,11 @@ _Region: TypeAlias = Open[Literal["global", "europe", "us"]]
 
 
 class ProviderKey(WireStruct):
-    """A provider key; the key itself is never shown again.
+    """A provider key, never shown again; `label` is the key with its middle left out.
 
-    Attributes:
-        label: The key with its middle left out.
-        is_fallback: Whether it is used only when OpenRouter's own key fails.
-        is_required: Whether a request that could use it uses no other.
-        allowed_models: The models that it serves; None is all. Users and API keys alike.
-        sort_order: Its place among the keys of the provider.
+    `is_fallback` has it used only where OpenRouter's own key fails, `is_required` has a request
+    that could use it use no other. It serves the allowed models, users and API keys, where None is
+    all; `sort_order` is its place among the keys of the provider.
     """
 
     id: str = ""

@@ -1,7 +1,6 @@
-"""Marks that say up to where a provider may cache a prompt.
+"""Marks that say up to where a provider may cache a prompt: of messages, tools and requests.
 
-What may live here: the request structs of prompt caching, which messages, tools and the
-request itself share. OpenRouter's own cache of whole answers is a matter of headers.
+OpenRouter's own cache of whole answers is a matter of headers.
 """
 
 from __future__ import annotations

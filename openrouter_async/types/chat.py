@@ -1,11 +1,7 @@
-"""Chat: the chunks of a stream and the completion they add up to.
+"""Chat: the chunks of a stream and the completion they add up to, which `_accumulate` says how.
 
-What may live here: wire structs of ``/chat/completions`` answers and the short spellings on
-them (`.text`, `.images`, ...). How chunks add up is in `_accumulate`, not here.
-
-Field by field this follows recorded traffic, which is wider than the API's published
-description: ``images``, ``annotations``, ``provider`` and ``native_finish_reason`` are missing
-there. Enumerations are open `str`.
+Field by field this follows recorded traffic, which is wider than the API's published description:
+``images``, ``annotations``, ``provider`` and ``native_finish_reason`` are missing there.
 """
 
 from __future__ import annotations
@@ -63,12 +59,10 @@ class ContentPart(KeptStruct):
 class ReasoningDetail(KeptStruct):
     """One block of reasoning, to be sent back unchanged in a tool loop.
 
-    Attributes:
-        type: ``reasoning.text``, ``reasoning.summary``, ``reasoning.encrypted``,
-            ``reasoning.server_tool_call`` or a kind not known yet.
-        signature: Proof of authorship of a text block; often comes last and by itself.
-        format: Whose rules the block follows, such as ``anthropic-claude-v1``.
-        index: Which block of the answer this is, or is a piece of.
+    `type` is ``reasoning.text``, ``reasoning.summary``, ``reasoning.encrypted``,
+    ``reasoning.server_tool_call`` or a kind not known yet; `format` tells whose rules it follows,
+    such as ``anthropic-claude-v1``; `index` which block of the answer it is, or is a piece of. The
+    `signature` of a text, proof of who wrote it, often comes last and by itself.
     """
 
     type: str = ""
@@ -309,11 +303,7 @@ class Message(KeptStruct):
 
 
 class Choice(WireStruct):
-    """One whole answer.
-
-    Attributes:
-        error: A failure of the provider after a part of the answer was made.
-    """
+    """One whole answer; an `error` is the provider's, after a part of the answer was made."""
 
     index: int = 0
     message: Message = field(default_factory=Message)

@@ -1,7 +1,6 @@
 """``POST /completions``: text that goes on, as it was before chats.
 
-What may live here: wire structs of the older endpoint and the short spellings on them. A chunk of
-a stream has the form of the answer.
+A chunk of a stream has the form of the answer.
 """
 
 from __future__ import annotations
@@ -66,9 +65,7 @@ class CompletionParams(CallKeywords, total=False):
 class CompletionLogprobs(WireStruct):
     """Logarithmic probabilities of the tokens, in lists of the same length.
 
-    Attributes:
-        top_logprobs: For each token, the likeliest ones in its place.
-        text_offset: Where each token begins, in characters.
+    `top_logprobs` has the likeliest in place of each, `text_offset` where it begins, in characters.
     """
 
     tokens: list[str] = field(default_factory=list[str])
@@ -82,11 +79,7 @@ class CompletionUsage(Usage):
 
 
 class CompletionChoice(WireStruct):
-    """One text, or the new piece of it.
-
-    Attributes:
-        finish_reason: A `CompletionFinishReason`, another word, or None while it goes on.
-    """
+    """One text, or the new piece of it; `finish_reason` is None while it goes on."""
 
     text: str = ""
     index: int = 0
@@ -100,9 +93,8 @@ class CompletionChoice(WireStruct):
 class CompletionResponse(Arrived):
     """A whole answer of ``/completions``, or one chunk of a stream.
 
-    Attributes:
-        choices: The texts; those of several prompts follow each other.
-        raw: Of a chunk: its JSON exactly as it came; whatever no field names is in here.
+    The choices of several prompts follow each other. The `raw` JSON of a chunk is exactly as it
+    came, with whatever no field names.
     """
 
     id: str | None = None

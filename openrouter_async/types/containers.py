@@ -1,7 +1,4 @@
-"""Files that tools have written in their containers.
-
-What may live here: the wire structs of ``/containers``, and the keywords of its calls.
-"""
+"""``/containers``: files that tools have written in their containers."""
 
 from __future__ import annotations
 
@@ -15,13 +12,9 @@ from ._struct import WireStruct
 
 
 class ContainerFile(WireStruct):
-    """A file in a container, which goes when the container goes.
+    """A file in a container, with which it goes: its size in `bytes`, and its `path` there.
 
-    Attributes:
-        bytes: Its size, in bytes.
-        path: Where it is in the container.
-        source: Who wrote it: ``assistant``.
-        created_at: When it was written, in seconds since 1970.
+    `source` is who wrote it, ``assistant``; `created_at` is when, in seconds since the epoch.
     """
 
     id: str = ""

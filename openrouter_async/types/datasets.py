@@ -1,8 +1,4 @@
-"""What OpenRouter publishes about the use of models.
-
-What may live here: the wire structs of ``/datasets``, ``/benchmarks`` and ``/classifications``, and
-the keywords of their calls.
-"""
+"""What is published of the use of models: ``/datasets``, ``/benchmarks``, ``/classifications``."""
 
 from __future__ import annotations
 
@@ -104,11 +100,8 @@ class RunConfig(WireStruct):
 class Benchmark(WireStruct):
     """How a model did; which figures there are depends on the `source`.
 
-    Attributes:
-        source: ``artificial-analysis`` (indices), ``design-arena`` (`elo`, `win_rate`) or
-            ``openrouter`` (`accuracy`, or for searches `primary_score`).
-        primary_metric: What `primary_score` is.
-        avg_cost_per_task: USD.
+    It is ``artificial-analysis`` (indices), ``design-arena`` (`elo`, `win_rate`) or ``openrouter``
+    (`accuracy`, or for searches `primary_score`, which `primary_metric` names). Costs are USD.
     """
 
     source: str | None = None

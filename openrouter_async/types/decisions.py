@@ -1,7 +1,4 @@
-"""Decisions: questions with answers in numbers, about whatever a program is looking at.
-
-What may live here: the structs of ``/decisions`` and ``/systemone``, and the keywords of the calls.
-"""
+"""``/decisions``, ``/systemone``: questions about whatever is seen, answered in numbers."""
 
 from __future__ import annotations
 
@@ -27,17 +24,10 @@ class DecisionBox(WireStruct):
 
 
 class Decision(WireStruct):
-    """The answer to one question; `type` tells which of the fields has it.
+    """The answer to one question: a `choice`, `score`, `noul` or `box`, as `type` tells.
 
-    Attributes:
-        type: ``choice``, ``score``, ``noul`` or ``box``, as the question was.
-        choice: Which of the criteria fits.
-        score: A number on the scale of the criteria.
-        noul: How true it is, from 0 to 1.
-        box: Where it is.
-        confidence: How sure the model is, from 0 to 1.
-        probabilities: How likely each of the possible answers is.
-        legend: What each number of the scale stands for.
+    A choice is the criterion that fits, a score stands on the scale that `legend` explains; `noul`,
+    how true it is, and `confidence` are from 0 to 1, `probabilities` those of all answers.
     """
 
     type: str | None = None

@@ -40,12 +40,7 @@ class EmbeddingParams(CallKeywords, total=False):
 
 
 class Embedding(WireStruct):
-    """One vector.
-
-    Attributes:
-        index: Which of the inputs it is of; None where the server does not say.
-        embedding: The vector as it came: numbers, or base64 of 32-bit floats.
-    """
+    """One vector, as numbers or base64 of 32-bit floats; `index` is of which input, where said."""
 
     object: str = "embedding"
     index: int | None = None
@@ -92,12 +87,10 @@ class EmbeddingUsage(WireStruct):
 
 
 class EmbeddingsResponse(Arrived):
-    """The vectors of an ``/embeddings`` request.
+    """The vectors of an ``/embeddings`` request, in the order of the inputs.
 
-    Attributes:
-        data: The vectors with what was said of each, in the order of the inputs.
-        text: What came in place of vectors, where the answer was a plain string, which the
-            API's description allows; None otherwise.
+    `text` is what came in place of vectors, where the answer was a plain string, which the API's
+    description allows.
     """
 
     id: str | None = None

@@ -1,7 +1,4 @@
-"""External users: the people behind a service, whom its requests name in ``user``.
-
-What may live here: the wire struct of ``/external-users``, and the keywords of its calls.
-"""
+"""``/external-users``: the people behind a service, whom its requests name in ``user``."""
 
 from __future__ import annotations
 
@@ -14,12 +11,7 @@ from .pages import PageQuery
 
 
 class ExternalUser(WireStruct):
-    """Somebody who uses the account through a service of its own.
-
-    Attributes:
-        user: What the service calls them.
-        is_active: Whether their requests are answered.
-    """
+    """Whom a service calls `user`; requests of one who is not `is_active` are not answered."""
 
     user: str = ""
     is_active: bool | None = None

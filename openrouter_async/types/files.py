@@ -1,7 +1,6 @@
-"""Files that OpenRouter keeps, or a provider for it.
+"""``/files``: files that OpenRouter keeps, or a provider for it.
 
-What may live here: the wire structs of ``/files``, and the keywords of its calls. A file comes in
-one of three shapes, told apart by `shape`; here it is one struct with what each of them has.
+A file comes in one of three shapes; here it is one struct with what each of them has.
 """
 
 from __future__ import annotations
@@ -19,13 +18,10 @@ _Provider: TypeAlias = Open[Literal["openai", "anthropic"]]
 
 
 class FileObject(WireStruct):
-    """A file that is kept.
+    """A file that is kept, such as ``or_file_...``.
 
-    Attributes:
-        id: Its id, such as ``or_file_...``.
-        shape: Whose form the record has: ``openrouter``, ``openai`` or ``anthropic``.
-        created_at: When it was made: in ISO 8601, or in seconds since the epoch.
-        downloadable: Whether its content can be had; what was uploaded cannot.
+    `shape` is whose form the record has: ``openrouter``, ``openai`` or ``anthropic``; `created_at`
+    is in ISO 8601, or in seconds since the epoch. What was uploaded is not `downloadable`.
     """
 
     id: str = ""

@@ -1,7 +1,4 @@
-"""What was said in a generation, where OpenRouter keeps it, and what one thought of it.
-
-What may live here: the wire structs of ``/generation/content`` and ``/generation/feedback``.
-"""
+"""What was said in a generation, where that is kept, and what one thought of it."""
 
 from __future__ import annotations
 
@@ -41,11 +38,7 @@ class GenerationFailure(WireStruct):
 
 
 class GenerationContent(WireStruct):
-    """What was asked and answered.
-
-    Attributes:
-        input: ``{"prompt": ...}`` or ``{"messages": [...]}``; of embeddings what was embedded.
-    """
+    """What was answered to ``{"prompt": ...}``, ``{"messages": [...]}`` or what was embedded."""
 
     input: Any = None
     output: GenerationOutput | None = None

@@ -1,7 +1,4 @@
-"""Guardrails: what keys and members may call, spend and say.
-
-What may live here: the structs of ``/guardrails``, and the keywords of its calls.
-"""
+"""``/guardrails``: what keys and members may call, spend and say."""
 
 from __future__ import annotations
 
@@ -45,11 +42,9 @@ class BuiltinFilter(WireStruct):
 class Guardrail(WireStruct):
     """A guardrail; None in a list of models or providers is all of them.
 
-    Attributes:
-        limit_usd: The most that each of its keys or members may spend in an interval, in USD.
-        reset_interval: When that begins anew: ``daily``, ``weekly`` or ``monthly``.
-        enforce_zdr: Whether only endpoints with zero data retention are called; the others of
-            this name alike, for one provider each.
+    `limit_usd` is the most that each key or member may spend, in USD, until it begins anew:
+    ``daily``, ``weekly`` or ``monthly``. `enforce_zdr`, for all providers or one, is whether only
+    endpoints with zero data retention are called.
     """
 
     id: str = ""

@@ -172,12 +172,9 @@ class Image(KeptStruct):  # noqa: PLW1641 - no struct that can change has a hash
 
 
 class AudioDelta(WireStruct):
-    """A piece of spoken answer.
+    """A piece of spoken answer: base64 in the format that was asked for, and its words.
 
-    Attributes:
-        data: Base64 of the audio, in the format that was asked for.
-        transcript: The words of this piece.
-        expires_at: When the audio's id stops being valid, in seconds since the epoch.
+    `expires_at` is when the audio's id stops being valid, in seconds since the epoch.
     """
 
     id: str | None = None

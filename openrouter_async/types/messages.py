@@ -123,12 +123,9 @@ class UserMessage(RequestStruct, kw_only=True):
 class AssistantMessage(RequestStruct, kw_only=True):
     """What the model said earlier; as the last message, how its answer begins.
 
-    An answer's own `Message` can stand in its place.
-
-    Attributes:
-        content: None, rather than an empty text, where there are only tool calls.
-        reasoning_details: All of them, unchanged and in order.
-        model: Which model said it; the auto router can stay with it.
+    An answer's own `Message` can stand in its place. `content` is None, rather than an empty text,
+    where there are only tool calls; `reasoning_details` are sent all, unchanged and in order;
+    `model` is who said it, with which the auto router can stay.
     """
 
     role: Literal["assistant"] = "assistant"

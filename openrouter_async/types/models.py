@@ -21,11 +21,8 @@ from .usage import Usage
 class PriceOverride(WireStruct):
     """Prices that replace the model's where every condition of this entry holds.
 
-    Attributes:
-        min_prompt_tokens: The prompt has more tokens than this.
-        utc_start: The hour and minute from which on it holds, as the number HHMM of UTC.
-        utc_end: The hour and minute before which it holds; it may lie past midnight.
-        utc_days: The days of the week on which it holds, such as ``monday``.
+    The prompt has more than `min_prompt_tokens`; it is `utc_start` or later and before `utc_end`
+    (numbers HHMM, perhaps past midnight), on one of `utc_days`, such as ``monday``.
     """
 
     min_prompt_tokens: int | None = None
@@ -44,19 +41,10 @@ class PriceOverride(WireStruct):
 class Pricing(WireStruct):
     """Prices in USD for one token, request or unit; a router's are negative, for "it depends".
 
-    Attributes:
-        prompt: One token of the prompt.
-        completion: One token of the answer.
-        request: One request.
-        image: One image of the prompt.
-        image_token: One token of an image of the prompt.
-        image_output: One token of an image of the answer.
-        audio: One token of sound of the prompt.
-        audio_output: One token of sound of the answer.
-        web_search: One search.
-        internal_reasoning: One token of reasoning, where it has a price of its own.
-        discount: What is taken off already, from 0 to 1.
-        overrides: Later entries win, price by price.
+    `image` is for one image of the prompt, `image_token` for a token of it, `audio` for a token of
+    sound; `image_output` and `audio_output` are for tokens of the answer, `web_search` for one
+    search, `internal_reasoning` where that has a price of its own. `discount`, from 0 to 1, is
+    taken off already; of `overrides` the later win, price by price.
     """
 
     prompt: Decimal | None = None
@@ -164,14 +152,10 @@ class ModelLinks(WireStruct):
 class Model(WireStruct):
     """One model of ``GET /models``.
 
-    Attributes:
-        id: The slug to ask for.
-        canonical_slug: The slug that never changes.
-        created: When it was added, in seconds since the epoch.
-        context_length: Tokens of prompt and answer together.
-        supported_voices: Voices for speech.
-        knowledge_cutoff: The last day of what it knows, as YYYY-MM-DD.
-        expiration_date: The day from which on it is gone, as YYYY-MM-DD.
+    `id` is the slug to ask for, `canonical_slug` the one that never changes; `created` is in
+    seconds since the epoch; `context_length` counts tokens of prompt and answer together; voices
+    are for speech. `knowledge_cutoff` is the last day of what it knows and `expiration_date` the
+    day from which on it is gone, as YYYY-MM-DD.
     """
 
     id: str = ""

@@ -1,7 +1,4 @@
-"""Signing in at OpenRouter: codes, keys and tokens.
-
-What may live here: the wire structs of ``/auth`` and ``/oauth``, and the keywords of their calls.
-"""
+"""Signing in at OpenRouter by codes, keys and tokens: ``/auth`` and ``/oauth``."""
 
 from __future__ import annotations
 
@@ -22,12 +19,7 @@ _TOKEN_TYPE: TypeAlias = Literal["urn:ietf:params:oauth:token-type:access_token"
 
 
 class ExchangedKey(SecretStruct):
-    """The key that a user gave to an app.
-
-    Attributes:
-        key: The key, which cannot be had again.
-        user_id: Whose it is.
-    """
+    """The key that a user gave to an app, which cannot be had again."""
 
     key: str = ""
     user_id: str | None = None

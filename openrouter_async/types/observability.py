@@ -1,7 +1,4 @@
-"""Destinations that OpenRouter sends traces of requests to.
-
-What may live here: the structs of ``/observability``, and the keywords of its calls.
-"""
+"""``/observability``: destinations that OpenRouter sends traces of requests to."""
 
 from __future__ import annotations
 
@@ -58,13 +55,9 @@ class FilterRules(RequestStruct, kw_only=True):
 class Destination(SecretStruct):
     """Where traces go; its repr shows nothing, as `config` may hold credentials.
 
-    Attributes:
-        type: Which service, such as ``langfuse``; it decides what `config` holds.
-        config: Addresses and credentials, masked by the API.
-        api_key_hashes: The keys whose requests are told of; None is all of them.
-        filter_rules: Which of their requests.
-        sampling_rate: Which part of those, from 0 to 1.
-        privacy_mode: Whether prompts and answers are left out.
+    The service, such as ``langfuse``, decides what `config` holds; the API masks it. Told of is
+    `sampling_rate`, from 0 to 1, of the requests that fit the rules, of the keys in
+    `api_key_hashes` (None is all); in `privacy_mode` without prompts and answers.
     """
 
     id: str = ""

@@ -1,7 +1,4 @@
-"""The organization: who belongs to it, and its settings.
-
-What may live here: the wire structs of ``/organization``, and the keywords of its calls.
-"""
+"""``/organization``: who belongs to it, and its settings."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What lists and deletions say, whatever they are of.
-
-What may live here: the parts of an answer that many operations share. It is imported by the
-endpoint groups that need it, never by the package.
-"""
+"""What lists and deletions say, whatever they are of; the package does without it."""
 
 from __future__ import annotations
 
@@ -16,12 +12,7 @@ from .models import PageLinks
 
 
 class Deletion(WireStruct):
-    """What is said of something that was deleted.
-
-    Attributes:
-        deleted: True, also where the API said nothing at all.
-        id: What was deleted, where the API says so.
-    """
+    """What is said of something that was deleted; True also where nothing at all is said."""
 
     deleted: bool = True
     id: str | None = None
@@ -48,14 +39,8 @@ class ListMeta(WireStruct):
 class PageBody(WireStruct):
     """What stands beside the rows of a list.
 
-    Attributes:
-        total_count: How many rows there are on all pages.
-        links: Where the next page is.
-        has_more: Whether there is a next page.
-        cursor: What to ask for it with.
-        first_id: The id of the first row of this page.
-        last_id: The id of the last row of this page.
-        meta: What the rows are about.
+    `total_count` is of all pages, `first_id` and `last_id` are of this one; `links`, `has_more` and
+    the cursors tell of the next.
     """
 
     total_count: int | None = None

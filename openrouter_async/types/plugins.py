@@ -1,7 +1,6 @@
 """The entries of ``plugins``, one struct for each plugin that the API documents.
 
-What may live here: request structs of plugins. A plugin that is newer than this list is sent
-as the plain mapping that it is given as.
+A plugin that is newer than this list is sent as the plain mapping that it is given as.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Endpoints of the account's own, which no other account can use.
-
-What may live here: the structs of ``/private-endpoints``, and the keywords of its calls.
-"""
+"""``/private-endpoints``: endpoints of the account's own, which no other account can use."""
 
 from __future__ import annotations
 
@@ -29,13 +26,9 @@ class PrivatePricing(WireStruct):
 class PrivateEndpoint(WireStruct):
     """An endpoint of the account's own; lists and state changes say less than `get`.
 
-    Attributes:
-        status: ``draft``, ``active`` or ``disabled``.
-        model_permaslug: The model that it serves, by the name that never changes.
-        upstream_model_id: What the provider calls the model.
-        base_url: Where the provider is reached.
-        declared_region: Where it says that it runs: ``global``, ``europe`` or ``us``.
-        declared_zdr: Whether it says that it keeps nothing.
+    `status` is ``draft``, ``active`` or ``disabled``. It serves `model_permaslug`, which never
+    changes, and which the provider calls `upstream_model_id`. It is declared to run in a region
+    (``global``, ``europe`` or ``us``), and to keep nothing, or not.
     """
 
     id: str = ""

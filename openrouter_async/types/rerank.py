@@ -1,7 +1,4 @@
-"""``POST /rerank``: what is asked, and documents in the order of their relevance.
-
-What may live here: wire structs of the endpoint.
-"""
+"""``POST /rerank``: what is asked, and documents in the order of their relevance."""
 
 from __future__ import annotations
 

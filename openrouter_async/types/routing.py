@@ -1,7 +1,6 @@
 """Which provider answers: the ``provider`` object of a request.
 
-What may live here: request structs of provider routing. The API takes the same object for
-chat, responses, messages, embeddings and rerank.
+The API takes the same object for chat, responses, messages, embeddings and rerank.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Groups of an organization's directory, which SCIM brings, and the workspaces they lead into.
-
-What may live here: the wire structs of ``/scim``, and the keywords of its calls.
-"""
+"""``/scim``: groups of an organization's directory, and the workspaces that they lead into."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The entries of ``tools``, and which of them must be used.
 
-What may live here: request structs of tools. `FunctionTool` is run by the user, all others by
-OpenRouter. A tool that is newer than this list is sent as the plain mapping that it is given as.
+`FunctionTool` is run by the user, all others by OpenRouter. A tool that is newer than this list is
+sent as the plain mapping that it is given as.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Secrets that OpenRouter keeps for agents, which it calls interns.
-
-What may live here: the wire structs of ``/vault``, and the keywords of its calls. No answer shows
-a secret itself.
-"""
+"""``/vault``: secrets that OpenRouter keeps for agents, which it calls interns, and never shows."""
 
 from __future__ import annotations
 
@@ -17,13 +13,7 @@ from ._struct import WireStruct
 
 
 class VaultSecret(WireStruct):
-    """What is known of a secret.
-
-    Attributes:
-        name: What it is called.
-        hosts: The hosts that it is sent to, and to no other.
-        fingerprint: What tells two values apart without showing either.
-    """
+    """A secret, sent to its `hosts` only; a `fingerprint` tells values apart and shows none."""
 
     name: str = ""
     hosts: list[str] | None = None

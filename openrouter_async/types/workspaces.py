@@ -1,7 +1,4 @@
-"""Workspaces: parts of an account with members, settings and budgets of their own.
-
-What may live here: the wire structs of ``/workspaces``, and the keywords of its calls.
-"""
+"""``/workspaces``: parts of an account with members, settings and budgets of their own."""
 
 from __future__ import annotations
 
@@ -21,13 +18,10 @@ BudgetInterval: TypeAlias = Open[Literal["daily", "weekly", "monthly", "lifetime
 
 
 class Workspace(WireStruct):
-    """A workspace.
+    """A workspace; everybody in it is under its default guardrail.
 
-    Attributes:
-        default_guardrail_id: The guardrail that everybody in it is under.
-        io_logging_sampling_rate: Which part of prompts and answers is logged, from 0 to 1.
-        disabled_server_tools: Tools of OpenRouter's that nobody in it can use.
-        include_byok_in_budgets: Whether what own provider keys paid for counts.
+    `io_logging_sampling_rate`, from 0 to 1, is which part of prompts and answers is logged; nobody
+    can use `disabled_server_tools`; what own provider keys paid for may count for budgets, or not.
     """
 
     id: str = ""
