@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Final, Unpack
 
-from ..types.containers import ContainerFile, ContainerFileQuery, PromotedFile
+from ..types.containers import ContainerFile, ContainerFileQuery
+from ..types.files import FileObject
 from ._call import Group, Operation
 from ._list import Listing, ListOperation
 
@@ -19,7 +20,7 @@ _FILE: Final = f"{_FILES}/{{file_id}}"
 _LIST: Final = ListOperation(f"GET {_FILES}", ContainerFile, query=ContainerFileQuery)
 _GET: Final = Operation(f"GET {_FILE}", ContainerFile, inside=None)
 _CONTENT: Final = Operation(f"GET {_FILE}/content", bytes, inside=None)
-_PROMOTE: Final = Operation(f"POST {_FILE}/promote", PromotedFile, inside=None)
+_PROMOTE: Final = Operation(f"POST {_FILE}/promote", FileObject, inside=None)
 
 
 class Containers(Group):
@@ -53,6 +54,6 @@ class Containers(Group):
         return _CONTENT.send(self._sender, container_id, file_id)
 
     @_PROMOTE
-    def promote(self, container_id: str, file_id: str) -> Coroutine[Any, Any, PromotedFile]:
+    def promote(self, container_id: str, file_id: str) -> Coroutine[Any, Any, FileObject]:
         """Keep a file beyond its container, as one of `OpenRouter.files`. Any key."""
         return _PROMOTE.send(self._sender, container_id, file_id)

@@ -9,15 +9,13 @@ underscore is public; what most users need is named here again.
 from .arrival import Ending as Ending
 from .arrival import Headers as Headers
 from .arrival import RateLimit as RateLimit
+from .arrival import SentDocument as SentDocument
 from .arrival import Timing as Timing
 from .audio import Speech as Speech
 from .audio import Transcription as Transcription
 from .audio import TranscriptionSegment as TranscriptionSegment
 from .audio import TranscriptionUsage as TranscriptionUsage
 from .audio import TranscriptionWord as TranscriptionWord
-from .caching import CacheControl as CacheControl
-from .caching import PromptCacheBreakpoint as PromptCacheBreakpoint
-from .caching import PromptCacheOptions as PromptCacheOptions
 from .chat import Annotation as Annotation
 from .chat import ChatChunk as ChatChunk
 from .chat import ChatCompletion as ChatCompletion
@@ -37,7 +35,6 @@ from .chat import ToolCall as ToolCall
 from .chat import ToolCallDelta as ToolCallDelta
 from .chat import TopLogprob as TopLogprob
 from .chat import URLCitation as URLCitation
-from .documents import SentDocument as SentDocument
 from .generation import GenerationRecord as GenerationRecord
 from .generation import ProviderResponse as ProviderResponse
 from .images import AspectRatio as AspectRatio
@@ -84,6 +81,7 @@ from .models import Pricing as Pricing
 from .models import RequestLimits as RequestLimits
 from .models import TopProvider as TopProvider
 from .options import AudioOptions as AudioOptions
+from .options import CacheControl as CacheControl
 from .options import Debug as Debug
 from .options import Effort as Effort
 from .options import FinishReasonIs as FinishReasonIs
@@ -97,6 +95,8 @@ from .options import MaxTokensUsed as MaxTokensUsed
 from .options import NamedFormat as NamedFormat
 from .options import Prediction as Prediction
 from .options import PredictionText as PredictionText
+from .options import PromptCacheBreakpoint as PromptCacheBreakpoint
+from .options import PromptCacheOptions as PromptCacheOptions
 from .options import Reasoning as Reasoning
 from .options import ResponseFormat as ResponseFormat
 from .options import StepCountIs as StepCountIs

@@ -13,12 +13,10 @@ import msgspec
 from msgspec import Meta, field
 
 from ._arrived import Arrived
-from ._inference import CallKeywords, Id
-from ._request import Open, OrAnyMapping, OrMapping, RequestStruct
+from ._request import CallKeywords, Id, Open, OrAnyMapping, OrMapping, RequestStruct
 from ._struct import KeptStruct, WireStruct
-from .caching import CacheControl
 from .chat import ErrorBody
-from .options import StopCondition, Trace
+from .options import CacheControl, StopCondition, Trace
 from .plugins import Plugin
 from .routing import ProviderRouting
 
@@ -153,11 +151,6 @@ class AnthropicMessage(Arrived):
         """The calls that the model asks for and that can be run; none that was cut off."""
         calls = (block for block in self.content if block.type == "tool_use")
         return [call for call in calls if call.cut_input is None]
-
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None
 
     def to_param(self) -> dict[str, Any]:
         """Give this message as the next request has to carry it.

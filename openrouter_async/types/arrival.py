@@ -10,8 +10,6 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from .documents import SentDocument
-
 Ending: TypeAlias = Literal[
     "complete",
     "complete_no_sentinel",
@@ -80,6 +78,23 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({', '.join(self._values)})"
+
+
+class SentDocument(Struct, frozen=True, kw_only=True):
+    """A document of a request, and whether it had to be parsed.
+
+    Attributes:
+        name: The file's name, as the API was told it.
+        reused: Whether its earlier parse went along, so that nobody parsed it again.
+        pages: Pages of the parse that went along, as its parts of text count them; None where
+            none did.
+        saved: USD that parsing them again would have cost; None where the price is not known.
+    """
+
+    name: str
+    reused: bool
+    pages: int | None = None
+    saved: float | None = None
 
 
 class Arrival(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, field
 
+from ._arrived import Charged
 from ._base64 import Base64Pieces
 from ._request import Maybe, Open, RequestStruct
 from ._shown import player
@@ -253,7 +254,7 @@ class TranscriptionEntity(WireStruct):
     end_char: int | None = None
 
 
-class Transcription(WireStruct):
+class Transcription(Charged):
     """What was said in a recording.
 
     `duration` (in seconds), `language` (heard or given) and `segments` come with ``verbose_json``,
@@ -271,8 +272,3 @@ class Transcription(WireStruct):
     confidence: float | None = None
     language_confidence: float | None = None
     generation_id: str | None = field(default=None, name="(generation_id)")
-
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None

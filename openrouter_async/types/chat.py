@@ -6,17 +6,16 @@ Field by field this follows recorded traffic, which is wider than the API's publ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import field
 
+from ._arrived import Answer
 from ._history import next_turn
 from ._shown import answer_as_markdown
 from ._struct import KeptStruct, WireStruct
-from .arrival import Arrival, Ending, Headers, RateLimit, Timing, rate_limit_in
+from .arrival import Arrival, SentDocument
 from .audio import Speech
-from .documents import SentDocument
 from .media import AudioDelta, Image, ImageURL
 from .usage import Usage
 
@@ -313,7 +312,7 @@ class Choice(WireStruct):
     error: ErrorBody | None = None
 
 
-class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it has no hash)
+class ChatCompletion(Answer):  # noqa: PLW1641  (it can be changed, so it has no hash)
     """A whole answer, or, as the `partial` of a stream, what had arrived of it.
 
     `text`, `reasoning`, `images`, `tool_calls`, `annotations` and `finish_reason` are those of
@@ -412,11 +411,6 @@ class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it ha
         return self.choices[0].finish_reason if self.choices else None
 
     @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None
-
-    @property
     def cached_tokens(self) -> int | None:
         """Tokens of the prompt that were read from the prompt cache; None where not said."""
         return self.usage.cached_tokens if self.usage is not None else None
@@ -479,26 +473,6 @@ class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it ha
     def generation_id(self) -> str | None:
         """The ``gen-...`` id, from the headers or the body."""
         return self.arrival.headers.get("x-generation-id") or self.id
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The answer's headers, looked up without regard to case."""
-        return Headers(self.arrival.headers)
-
-    @property
-    def rate_limit(self) -> RateLimit | None:
-        """What the headers say of the rate limit; None where they say nothing."""
-        return rate_limit_in(self.arrival.headers)
-
-    @property
-    def timing(self) -> Timing:
-        """When things happened, in seconds from the start of the request."""
-        return self.arrival.timing
-
-    @property
-    def ending(self) -> Ending | None:
-        """How the stream ended; None while it has not."""
-        return self.arrival.ending
 
     @property
     def documents(self) -> tuple[SentDocument, ...]:

@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, field
 
 from ._arrived import Arrived
-from ._inference import CallKeywords, Id, Penalty, PositiveShare, Temperature
-from ._request import OrAnyMapping, OrMapping
+from ._request import CallKeywords, Id, OrAnyMapping, OrMapping, Penalty, PositiveShare, Temperature
 from ._struct import WireStruct
 from .chat import ErrorBody
 from .options import Reasoning, ResponseFormat, Trace
@@ -124,8 +123,3 @@ class CompletionResponse(Arrived):
     def finish_reason(self) -> str | None:
         """Why the first text ended; None where this does not say."""
         return next((choice.finish_reason for choice in self.choices if choice.index == 0), None)
-
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None

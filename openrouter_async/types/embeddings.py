@@ -16,8 +16,7 @@ import msgspec
 from msgspec import Meta, field
 
 from ._arrived import Arrived
-from ._inference import CallKeywords, Id
-from ._request import Open, OrAnyMapping, OrMapping
+from ._request import CallKeywords, Id, Open, OrAnyMapping, OrMapping
 from ._struct import WireStruct
 from .options import Trace
 from .routing import ProviderRouting
@@ -117,8 +116,3 @@ class EmbeddingsResponse(Arrived):
         [[1.0, 2.0]]
         """
         return [row.vector for row in self.data]
-
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None

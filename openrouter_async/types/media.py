@@ -15,8 +15,7 @@ from urllib.parse import unquote, unquote_to_bytes
 import msgspec
 from msgspec import field
 
-from ._dimensions import dimensions
-from ._sniff import image_type
+from ._sniff import dimensions, image_type
 from ._struct import KeptStruct, WireStruct
 
 _SUFFIXES: Final = {

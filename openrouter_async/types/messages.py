@@ -13,9 +13,9 @@ from msgspec import UNSET, Struct
 
 from ._request import Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
 from .attachment import Attachment
-from .caching import CacheControl, PromptCacheBreakpoint
 from .chat import Annotation, ContentPart, ReasoningDetail, ToolCall
 from .media import AudioDelta, Image, ImageURL
+from .options import CacheControl, PromptCacheBreakpoint
 
 MessageParam: TypeAlias = Mapping[str, Any] | Struct
 """One message of a request: a plain mapping of the wire form, or a message struct."""

@@ -193,3 +193,23 @@ class Debug(RequestStruct, kw_only=True):
     """What a stream tells of its own making; not for production."""
 
     echo_upstream_body: Maybe[bool] = UNSET
+
+
+class CacheControl(RequestStruct, kw_only=True):
+    """Cache up to here, in Anthropic's form; `ttl` is how long."""
+
+    type: Open[Literal["ephemeral"]] = "ephemeral"
+    ttl: Maybe[Open[Literal["5m", "1h"]]] = UNSET
+
+
+class PromptCacheBreakpoint(RequestStruct, kw_only=True):
+    """Cache up to here, in OpenAI's form."""
+
+    mode: Open[Literal["explicit"]] = "explicit"
+
+
+class PromptCacheOptions(RequestStruct, kw_only=True):
+    """Turns OpenAI's explicit prompt caching on for a request."""
+
+    mode: Open[Literal["explicit"]] = "explicit"
+    ttl: Maybe[str | None] = UNSET

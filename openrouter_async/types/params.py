@@ -13,15 +13,24 @@ from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 from msgspec import Meta
 
-from ._inference import CallKeywords, Id, Penalty, PositiveShare, Temperature
-from ._request import Open, OrAnyMapping, OrMapping
-from .caching import CacheControl, PromptCacheOptions
+from ._request import (
+    CallKeywords,
+    Id,
+    Open,
+    OrAnyMapping,
+    OrMapping,
+    Penalty,
+    PositiveShare,
+    Temperature,
+)
 from .options import (
     AudioOptions,
+    CacheControl,
     Debug,
     Effort,
     ImageConfig,
     Prediction,
+    PromptCacheOptions,
     Reasoning,
     ResponseFormat,
     StopCondition,

@@ -13,13 +13,29 @@ import msgspec
 from msgspec import Meta, field
 
 from ._arrived import Arrived
-from ._inference import CallKeywords, Id, Penalty, PositiveShare, Temperature
-from ._request import Open, OrAnyMapping, OrMapping, RequestStruct
+from ._request import (
+    CallKeywords,
+    Id,
+    Open,
+    OrAnyMapping,
+    OrMapping,
+    Penalty,
+    PositiveShare,
+    RequestStruct,
+    Temperature,
+)
 from ._struct import KeptStruct, WireStruct
-from .caching import CacheControl, PromptCacheOptions
 from .chat import ErrorBody
 from .media import Image, ImageURL
-from .options import Debug, ImageConfig, Reasoning, StopCondition, Trace
+from .options import (
+    CacheControl,
+    Debug,
+    ImageConfig,
+    PromptCacheOptions,
+    Reasoning,
+    StopCondition,
+    Trace,
+)
 from .plugins import Plugin
 from .routing import ProviderRouting
 
@@ -230,11 +246,6 @@ class Response(Arrived):
         """The images that OpenAI's own tool has drawn."""
         drawn = [item.result for item in self.output if item.type == "image_generation_call"]
         return [_image(result) for result in drawn if isinstance(result, str)]
-
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None
 
 
 class ResponseEvent(WireStruct):

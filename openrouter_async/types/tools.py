@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import UNSET, Meta
 
 from ._request import Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
-from .caching import CacheControl
-from .options import Reasoning
+from .options import CacheControl, Reasoning
 from .plugins import UserLocation, WebSearchMode
 
 _FunctionName: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]

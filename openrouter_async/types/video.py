@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, field
 
+from ._arrived import Charged
 from ._request import Maybe, Open, RequestStruct
 from ._struct import WireStruct
 
@@ -45,7 +46,7 @@ class VideoUsage(WireStruct):
     is_byok: bool | None = None
 
 
-class VideoJob(WireStruct):
+class VideoJob(Charged):
     """A video that is being made, or was; its id alone finds it again, from any process.
 
     `status` is ``pending``, ``in_progress``, ``completed``, ``failed``, ``cancelled``, ``expired``,
@@ -74,11 +75,6 @@ class VideoJob(WireStruct):
     def has_failed(self) -> bool:
         """Whether there will be no video."""
         return self.status in _FAILED
-
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None
 
 
 class VideoEvent(WireStruct):
