@@ -18,7 +18,19 @@ from ._struct import WireStruct
 from .usage import Usage
 
 
-class PriceOverride(WireStruct):
+class TokenPrices(WireStruct):
+    """Prices in USD for one token that an override can replace."""
+
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+    input_cache_read: Decimal | None = None
+    input_cache_write: Decimal | None = None
+    input_cache_write_1h: Decimal | None = None
+    audio: Decimal | None = None
+    input_audio_cache: Decimal | None = None
+
+
+class PriceOverride(TokenPrices):
     """Prices that replace the model's where every condition of this entry holds.
 
     The prompt has more than `min_prompt_tokens`; it is `utc_start` or later and before `utc_end`
@@ -29,16 +41,9 @@ class PriceOverride(WireStruct):
     utc_start: int | None = None
     utc_end: int | None = None
     utc_days: list[str] | None = None
-    prompt: Decimal | None = None
-    completion: Decimal | None = None
-    input_cache_read: Decimal | None = None
-    input_cache_write: Decimal | None = None
-    input_cache_write_1h: Decimal | None = None
-    audio: Decimal | None = None
-    input_audio_cache: Decimal | None = None
 
 
-class Pricing(WireStruct):
+class Pricing(TokenPrices):
     """Prices in USD for one token, request or unit; a router's are negative, for "it depends".
 
     `image` is for one image of the prompt, `image_token` for a token of it, `audio` for a token of
@@ -47,20 +52,13 @@ class Pricing(WireStruct):
     taken off already; of `overrides` the later win, price by price.
     """
 
-    prompt: Decimal | None = None
-    completion: Decimal | None = None
     request: Decimal | None = None
     image: Decimal | None = None
     image_token: Decimal | None = None
     image_output: Decimal | None = None
-    audio: Decimal | None = None
     audio_output: Decimal | None = None
-    input_audio_cache: Decimal | None = None
     web_search: Decimal | None = None
     internal_reasoning: Decimal | None = None
-    input_cache_read: Decimal | None = None
-    input_cache_write: Decimal | None = None
-    input_cache_write_1h: Decimal | None = None
     discount: float | None = None
     overrides: list[PriceOverride] | None = None
 
@@ -222,7 +220,14 @@ class ModelCount(WireStruct):
     count: int | None = None
 
 
-class ModelQuery(QueryKeywords, total=False):
+class ModelsPage(QueryKeywords, total=False):
+    """Where in a list of models to begin, and how many rows a page is to have."""
+
+    offset: Annotated[int, Meta(ge=0)]
+    limit: Annotated[int, Meta(ge=1, le=1000)]
+
+
+class ModelQuery(ModelsPage, total=False):
     """Which models to list, and in which order; a sequence asks for models with all of it.
 
     Prices are in USD a million tokens, ``context`` is the least number of tokens, ages are in
@@ -261,15 +266,6 @@ class ModelQuery(QueryKeywords, total=False):
     max_agentic_index: float
     min_tool_success_rate: float
     max_tool_success_rate: float
-    offset: Annotated[int, Meta(ge=0)]
-    limit: Annotated[int, Meta(ge=1, le=1000)]
-
-
-class ModelsPage(QueryKeywords, total=False):
-    """Where in a list of models to begin, and how many rows a page is to have."""
-
-    offset: Annotated[int, Meta(ge=0)]
-    limit: Annotated[int, Meta(ge=1, le=1000)]
 
 
 class UserModelQuery(ModelsPage, total=False):

@@ -130,15 +130,8 @@ class FusionPlugin(RequestStruct, kw_only=True):
     tools: Maybe[Annotated[Sequence[OrAnyMapping[RequestStruct]], Meta(max_length=8)]] = UNSET
 
 
-Plugin: TypeAlias = (
-    WebPlugin
-    | WebFetchPlugin
-    | FileParserPlugin
-    | ResponseHealingPlugin
-    | ModerationPlugin
-    | ContextCompressionPlugin
-    | AutoRouterPlugin
-    | ParetoRouterPlugin
-    | FusionPlugin
-)
+_Check: TypeAlias = ModerationPlugin | ResponseHealingPlugin | ContextCompressionPlugin
+_Router: TypeAlias = AutoRouterPlugin | ParetoRouterPlugin | FusionPlugin
+
+Plugin: TypeAlias = WebPlugin | WebFetchPlugin | FileParserPlugin | _Check | _Router
 """Any plugin that has a struct."""

@@ -260,22 +260,12 @@ class ApplyPatchTool(RequestStruct, kw_only=True):
     parameters: Maybe[OrMapping[ApplyPatchParameters]] = UNSET
 
 
+_Search: TypeAlias = WebSearchTool | WebSearchAlias | SearchModelsTool | ToolSearchTool
+_OtherModel: TypeAlias = FusionTool | AdvisorTool | SubagentTool | ImageGenerationTool
+_Computer: TypeAlias = FilesTool | BashTool | ShellTool | ApplyPatchTool
+
 RequestTool: TypeAlias = (
-    FunctionTool
-    | WebSearchTool
-    | WebSearchAlias
-    | WebFetchTool
-    | DatetimeTool
-    | ImageGenerationTool
-    | FusionTool
-    | AdvisorTool
-    | SubagentTool
-    | SearchModelsTool
-    | ToolSearchTool
-    | FilesTool
-    | BashTool
-    | ShellTool
-    | ApplyPatchTool
+    FunctionTool | _Search | WebFetchTool | DatetimeTool | _OtherModel | _Computer
 )
 """Any tool that has a struct."""
 
