@@ -29,8 +29,8 @@ from ._weaving import (
 from .documents import DocumentStore
 from .errors import APIStatusError, OpenRouterError
 from .types import Annotation, FilePart
+from .types.arrival import SentDocument
 from .types.attachment import Attachment, Source
-from .types.documents import SentDocument
 
 __all__ = ["BodyWithDocuments", "CallDocuments", "DocumentLike", "about"]
 

@@ -42,9 +42,8 @@ from .types import (
 )
 from .types._base64 import Base64Pieces
 from .types._lenient import NotAnObjectError, decode_leniently
-from .types.arrival import Arrival, rate_limit_in
+from .types.arrival import Arrival, SentDocument, rate_limit_in
 from .types.chat import citations_in
-from .types.documents import SentDocument
 
 if TYPE_CHECKING:
     from ._race import Attempt

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Unpack
 
-from ..types.containers import ContainerFile, ContainerFileQuery, PromotedFile
+from ..types.containers import ContainerFile, ContainerFileQuery
+from ..types.files import FileObject
 from ._call import Call, Group, operation
 from ._list import Listing, listing
 
@@ -35,5 +36,5 @@ class Containers(Group):
         """Get the bytes of a file. Any key."""
 
     @operation(f"POST {_FILE}/promote", inside=None)
-    def promote(self, container_id: str, file_id: str) -> Call[PromotedFile]:
+    def promote(self, container_id: str, file_id: str) -> Call[FileObject]:
         """Keep a file beyond its container, as one of `OpenRouter.files`. Any key."""
