@@ -195,7 +195,7 @@ class Job:
         on_progress: OnProgress | None,
     ) -> JobSummary:
         tally = Tally(total, time.monotonic())
-        tally.cost = sum(row.spent for row in output.known.values())
+        tally.cost = output.spent
         pending = Pending(
             source,
             self._recipe,
