@@ -12,9 +12,9 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,6 +182,24 @@ def rows(count: int) -> Any:
     return ray.data.from_items(items, override_num_blocks=min(8, count))
 
 
+@contextmanager
+def meanwhile(emulator: Emulator, work: Callable[[], object], answer: Any) -> Iterator[None]:
+    """Do something in another thread; where it fails, let go of what is held."""
+
+    def to_its_end() -> None:
+        try:
+            work()
+        except BaseException:
+            emulator.always(answer)
+            emulator.release(emulator.holding)
+            raise
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(to_its_end)
+        yield
+        working.result()
+
+
 def titles() -> Iterator[tuple[Any, str]]:
     """Give the processes of the cluster with their titles; one that ends meanwhile has none."""
     for process in psutil.Process().children(recursive=True):
@@ -198,38 +216,35 @@ def kill_a_step() -> int:
     raise AssertionError("no actor is there")
 
 
-def test_2000_rows_over_two_actors_one_of_which_dies(
-    emulator: Emulator, counting: Counting, noting: None
-) -> None:
+def test_2000_rows_over_two_actors_one_of_which_dies(cluster: None, noting: None) -> None:
     """Every row once, none paid twice but those in flight, and the cluster keeps to its rate."""
     limit, at_once = 1_200, 40
-    answer = chat("an", "swer")
-    emulator.play(*[answer] * 500)
-    emulator.always(answer.hold_after(1))  # until all that both may have under way is under way
-    desk = Desk("two actors", requests_per_minute=limit)
-    client = client_of(emulator, model=MODEL)
-    answers = map_chats(
-        rows(2_000), client, desk=desk, template="Say {text}", at_once=at_once, actors=2
-    )
-
-    def kill_in_the_middle() -> None:
-        emulator.block_until(lambda: emulator.holding == 2 * at_once, timeout=PATIENCE)
+    with Emulator.in_thread() as emulator:
+        counting, answer = Counting(emulator), chat("an", "swer")
+        held = answer.hold_after(1)
+        emulator.play(*[answer] * 500, *[held] * (at_once + 1))  # more than one can have under way
         emulator.always(answer)
-        kill_a_step()
-        emulator.block_until(lambda: emulator.holding == at_once, timeout=PATIENCE)
-        emulator.release(at_once)
+        desk = Desk("two actors", requests_per_minute=limit)
+        client = client_of(emulator, model=MODEL)
+        answers = map_chats(
+            rows(2_000), client, desk=desk, template="Say {text}", at_once=at_once, actors=2
+        )
 
-    with ThreadPoolExecutor(1) as pool:
-        killing = pool.submit(kill_in_the_middle)
-        found = answers.take_all()
-        killing.result()
-    grants, _ = noted_by(desk)
-    desk.close()
+        def kill_in_the_middle() -> None:
+            emulator.block_until(lambda: emulator.holding == at_once + 1, timeout=PATIENCE)
+            kill_a_step()
+            emulator.release(at_once + 1)
+
+        with meanwhile(emulator, kill_in_the_middle, answer):
+            found = answers.take_all()
+        grants, _ = noted_by(desk)
+        desk.close()
     assert Counter(row["id"] for row in found) == Counter(f"n{number}" for number in range(2_000))
     assert {row["answer_status"] for row in found} == {"ok"}
     assert {row["answer"] for row in found} == {"answer"}
     assert len(counting.prompts) == 2_000
-    assert counting.prompts.total() - 2_000 == at_once  # what was in flight at the kill
+    again = counting.prompts.total() - 2_000
+    assert 0 < again <= at_once, f"{again} requests were paid for twice"
     check_leave(grants, counting)
     # In no minute was leave given to more: the one behind `limit` others had it a minute later.
     assert all(
@@ -317,10 +332,8 @@ def test_a_budget_holds_for_all_actors(emulator: Emulator, counting: Counting) -
         emulator.always(answer)
         emulator.release(12)
 
-    with ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(look)
+    with meanwhile(emulator, look, answer):
         found = answers.take_all()
-        looking.result()
     account = desk.account()
     desk.close()
     assert {row["answer_status"] for row in found} == {"ok"}
@@ -528,10 +541,8 @@ def test_a_job_on_the_cluster(emulator: Emulator, counting: Counting, tmp_path: 
         emulator.block_until(lambda: emulator.holding == at_once // 2, timeout=PATIENCE)
         emulator.release(at_once // 2)
 
-    with ThreadPoolExecutor(1) as pool:
-        killing = pool.submit(kill)
+    with meanwhile(emulator, kill, answer):
         summary = run(Job(source, output, **settings), client_of(emulator))
-        killing.result()
     assert (summary.done, summary.failed, summary.left) == (399, 1, 0)
     found = output_of(output)
     assert [row["value"] for row in found.values() if row["status"] == "ok"] == [42] * 399
