@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -466,6 +467,39 @@ async def test_waiting_may_be_cancelled_and_done_again(
     emulator.release(5)
     assert sorted([result.index async for result in run]) == [0, 1, 2, 3, 4]
     assert emulator.accepted == 5
+
+
+async def test_several_readers_share_a_run(client: OpenRouter) -> None:
+    """Each result goes to one of them, and the end to all."""
+    run = client.map(Source(40), concurrency=4)
+    shares: list[list[int]] = [[], [], []]
+
+    async def read(share: list[int]) -> None:
+        with suppress(StopAsyncIteration):
+            while True:
+                share.append((await anext(run)).index)
+
+    await asyncio.gather(*map(read, shares))
+    assert sorted(index for share in shares for index in share) == list(range(40))
+
+
+async def test_a_reader_that_gives_up_passes_its_result_on() -> None:
+    """Where it is cancelled in the moment in which it was woken, another one gets the result."""
+    both_wait = asyncio.Event()
+
+    async def send(number: int) -> int:
+        await both_wait.wait()
+        asyncio.get_running_loop().call_soon(readers[0].cancel)
+        return number
+
+    run = MapRun(range(2), send, concurrency=1)
+    readers = [asyncio.ensure_future(anext(run)) for _ in range(2)]
+    await asyncio.sleep(0)  # both have asked
+    both_wait.set()
+    async with asyncio.timeout(60):
+        assert (await readers[1]).value == 0
+    assert readers[0].cancelled()
+    await run.aclose()
 
 
 async def test_finish_lets_what_is_under_way_come(client: OpenRouter, emulator: Emulator) -> None:

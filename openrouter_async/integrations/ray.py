@@ -170,14 +170,14 @@ class ChatStep:
             completion: ChatCompletion = await self._client.complete(**keywords)
         else:
             completion = await self._within_budget(self._desk, keywords)
-        return completion if wanted is None else wanted.read(completion)
+        return completion if wanted is None else cast("ChatCompletion", wanted.read(completion))
 
     async def _within_budget(self, desk: Desk, keywords: Mapping[str, Any]) -> ChatCompletion:
         per_request = desk.terms.per_request
         advance = await desk.afford(await most_of(self._client, keywords, per_request))
         own = Budget(max(advance.usd, SMALLEST), per_request=per_request)
         try:
-            completion = await self._client.complete(**keywords, budget=own)
+            completion: ChatCompletion = await self._client.complete(**keywords, budget=own)
         except Exception:
             await desk.settle(advance, own.spent + own.reserved)
             raise
