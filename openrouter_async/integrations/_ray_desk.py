@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast
 
 import msgspec
 
+from .._calling import check_usd
 from .._limits import Limiter, Permit, asked_in
 from ..batch._row import Row, encode
-from ..budget import Budget
 from ..errors import BatchError, BudgetExceededError, OpenRouterError
 from ._ray_account import SAYS_IT_LIVES, Account, Advance
 from ._ray_desk_work import DeskWork, Granted, Terms
@@ -308,8 +308,11 @@ def _terms(budget: float | Decimal | None, per_request: float | Decimal | None) 
         if per_request is not None:
             raise ValueError("per_request needs a budget")
         return Terms(None, None)
-    Budget(budget, per_request=per_request)  # says what is wrong with a number
-    return Terms(Decimal(budget), None if per_request is None else Decimal(per_request))
+    check_usd("budget", budget)
+    if per_request is None:
+        return Terms(Decimal(budget), None)
+    check_usd("per_request", per_request)
+    return Terms(Decimal(budget), Decimal(per_request))
 
 
 def _fail(places: Sequence[asyncio.Future[Any]], error: Exception) -> None:

@@ -475,8 +475,8 @@ def test_wrong_settings_raise_at_the_call(
 @pytest.mark.parametrize(
     ("settings", "error", "said"),
     [
-        ({"budget": -1}, ValueError, "greater than 0"),
-        ({"budget": "5"}, TypeError, "must be a number"),
+        ({"budget": -1}, ValueError, "budget must be greater than 0"),
+        ({"budget": "5"}, TypeError, "budget must be a number"),
         ({"budget": 5, "per_request": 0}, ValueError, "per_request must be greater than 0"),
         ({"per_request": 1}, ValueError, "per_request needs a budget"),
     ],
