@@ -502,6 +502,48 @@ async def test_a_reader_that_gives_up_passes_its_result_on() -> None:
     await run.aclose()
 
 
+async def test_a_source_that_reads_ahead_serves_all_in_few_turns() -> None:
+    """What it has at hand reaches all who wait for it without a turn of the loop for each."""
+    many, begun = 64, 0
+    all_are_sent, answered, read_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def pages() -> AsyncIterator[int]:
+        for number in range(2 * many):
+            if number == many:
+                await read_on.wait()
+            yield number
+
+    async def send(number: int) -> int:
+        nonlocal begun
+        begun += 1
+        if begun == many:
+            all_are_sent.set()
+        await answered.wait()
+        return number
+
+    async with MapRun(pages(), send, concurrency=many) as run:
+        reading = asyncio.ensure_future(run.take())
+        await all_are_sent.wait()
+        answered.set()
+        results = await reading
+        while len(results) < many:
+            results += await run.take()
+        going_on = asyncio.ensure_future(run.take())
+        for _ in range(3):  # all are in line by then
+            await asyncio.sleep(0)
+        read_on.set()
+        turns = 0
+        while begun < 2 * many:
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns < many / 2
+        results += await going_on
+        while group := await run.take():
+            results += group
+    assert sorted(result.index for result in results) == list(range(2 * many))
+    assert all(result.index == result.value for result in results)
+
+
 async def test_finish_lets_what_is_under_way_come(client: OpenRouter, emulator: Emulator) -> None:
     """After `finish` no request is asked for, and those that are under way have their results."""
     emulator.always(chat("a", "b").hold_after(1))

@@ -87,8 +87,10 @@ class _Crew(Generic[R, V]):
     __slots__ = (
         "_count",
         "_idle",
+        "_is_asked",
         "_is_async",
         "_is_over",
+        "_line",
         "_loop",
         "_most",
         "_parked",
@@ -97,7 +99,6 @@ class _Crew(Generic[R, V]):
         "_refuse",
         "_send",
         "_source",
-        "_turn",
         "failure",
         "results",
         "tasks",
@@ -124,6 +125,8 @@ class _Crew(Generic[R, V]):
         self._idle = 0  # tasks that have none
         self._places = 0  # how many more may count
         self._parked: deque[asyncio.Future[None]] = deque()  # tasks that wait for a place
+        self._line: deque[asyncio.Future[None]] = deque()  # tasks that wait for an async source
+        self._is_asked = False  # whether one of them is at it
         self._readers: deque[asyncio.Future[None]] = deque()
         self._is_over = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -141,7 +144,6 @@ class _Crew(Generic[R, V]):
         import asyncio
 
         self._loop = asyncio.get_running_loop()
-        self._turn = asyncio.Lock()
         self._places = room
         self._hire()
 
@@ -213,8 +215,9 @@ class _Crew(Generic[R, V]):
             raise
         finally:
             self.finish()
-            while self._parked:
-                _wake_one(self._parked)  # only to see that all is over
+            while self._parked or self._line:  # only to see that all is over
+                _wake_one(self._parked)
+                _wake_one(self._line)
 
     async def _work_on(self) -> None:
         assert self._loop is not None
@@ -255,11 +258,27 @@ class _Crew(Generic[R, V]):
             del request, value, failure  # an idle task keeps nothing alive
 
     async def _next_in_turn(self) -> R:
-        async with self._turn:
-            if self._is_over:
-                raise StopAsyncIteration
-            self._refuse()
+        """Ask an async source, which one task at a time may do.
+
+        Who has asked wakes two of those in line: so a source that has many at hand gives them to
+        all in a few turns of the loop, not one a turn as with a lock, and one that makes each
+        wait has one woken in vain.
+        """
+        assert self._loop is not None
+        while self._is_asked:
+            turn: asyncio.Future[None] = self._loop.create_future()
+            self._line.append(turn)
+            await turn
+        if self._is_over:
+            raise StopAsyncIteration
+        self._refuse()
+        self._is_asked = True
+        try:
             return await anext(cast("AsyncIterator[R]", self._source))
+        finally:
+            self._is_asked = False
+            _wake_one(self._line)
+            _wake_one(self._line)
 
 
 def _wake_one(waiting: deque[asyncio.Future[None]]) -> bool:
