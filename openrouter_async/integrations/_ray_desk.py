@@ -129,6 +129,18 @@ class Desk:
         )
         self._settling = _Gathered[tuple[int, float], None](actor.settle.remote)
 
+    @classmethod
+    def found(cls, name: str, terms: Terms) -> Self:
+        """Give the desk of this name, which another process keeps.
+
+        An actor that may be begun anew is given a name, as Ray would warn of a handle: it is
+        nothing that Ray could make again.
+        """
+        desk = cls.__new__(cls)
+        actor = ray_module().get_actor(name, namespace=NAMESPACE)
+        desk.__setstate__({"name": name, "terms": terms, "_actor": actor})
+        return desk
+
     async def let_through(self, lane: str, tokens: int) -> int:
         """Wait until one request may be sent; give its ticket."""
         import asyncio

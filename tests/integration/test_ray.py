@@ -532,7 +532,10 @@ def output_of(path: Path) -> dict[str, Any]:
     return {row["id"]: row for row in found}
 
 
-def test_a_job_on_the_cluster(emulator: Emulator, counting: Counting, tmp_path: Path) -> None:
+@pytest.mark.parametrize("per_minute", [None, 100_000])
+def test_a_job_on_the_cluster(
+    emulator: Emulator, counting: Counting, tmp_path: Path, per_minute: int | None
+) -> None:
     """Typed values, failures and resuming are as with one client; an actor may die."""
     at_once, answer = 20, chat("4", "2")
     emulator.play(http_error(400, "no"), *[answer] * 99)
@@ -549,7 +552,10 @@ def test_a_job_on_the_cluster(emulator: Emulator, counting: Counting, tmp_path: 
         emulator.release(at_once // 2)
 
     with meanwhile(emulator, kill, answer):
-        summary = run(Job(source, output, **settings), client_of(emulator))
+        summary = run(
+            Job(source, output, **settings),
+            client_of(emulator, limits=Limits(requests_per_minute=per_minute)),
+        )
     assert (summary.done, summary.failed, summary.left) == (399, 1, 0)
     found = output_of(output)
     assert [row["value"] for row in found.values() if row["status"] == "ok"] == [42] * 399
@@ -616,6 +622,7 @@ def test_the_command_on_a_cluster_of_its_own(server: Emulator, tmp_path: Path) -
     before, mark = len(server.requests), f"OPENROUTER_ASYNC_TEST_{uuid.uuid4().hex}"
     command = [sys.executable, "-m", "openrouter_async.cli", "batch", "in.jsonl", "out.jsonl"]
     command += ["--model", MODEL, "--ray", "local", "--actors", "2", "--json"]
+    command += ["--requests-per-minute", "10000"]
     own = {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": server.base_url}
     done = subprocess.run(
         command,
@@ -627,6 +634,7 @@ def test_the_command_on_a_cluster_of_its_own(server: Emulator, tmp_path: Path) -
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "core_worker" not in done.stderr  # where Ray speaks for itself
     assert json.loads(done.stdout.splitlines()[-1])["done"] == 30
     deadline = time.monotonic() + PATIENCE
     while left := processes_with(mark):
