@@ -172,10 +172,15 @@ class Limiter:
         self._is_closed = False
         self.refusals = 0
 
+    @property
+    def may_hold_back(self) -> bool:
+        """Whether a request has to be admitted at all."""
+        return self._is_limited or bool(self._lanes)
+
     async def admit(
         self, path: str, body: bytes | None, patience: float = inf, bound: str = ""
     ) -> Permit | None:
-        """Wait until a request may be sent; at no cost where nothing holds it back.
+        """Wait until a request may be sent; only needed where it `may_hold_back`.
 
         Args:
             path: Where it goes.
@@ -189,8 +194,6 @@ class Limiter:
         Raises:
             QueueTimeout: It would have to wait for longer.
         """
-        if not self._lanes and not self._is_limited:
-            return None
         import asyncio
 
         loop = asyncio.get_running_loop()

@@ -20,8 +20,8 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 import msgspec
 from msgspec import Struct
 
+from .types.arrival import SentDocument
 from .types.attachment import Attachment
-from .types.documents import SentDocument
 
 __all__ = [
     "Document",

@@ -1,7 +1,9 @@
 """What is public is listed, sorted, importable and explained.
 
-A module is public when no part of its path begins with an underscore. The sources are parsed, not
-imported, wherever that is enough: an integration whose framework is missing is held to the same rules.
+A module is public when no part of its path begins with an underscore. In `types` that is all: what a
+module defines without an underscore is public, and the folder names again what most users need; every
+other module lists its names. The sources are parsed, not imported, wherever that is enough: an
+integration whose framework is missing is held to the same rules.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.metadata
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +42,8 @@ def public_modules() -> list[str]:
 
 
 MODULES = public_modules()
+TYPES = [module for module in MODULES if module.startswith("openrouter_async.types")]
+LISTING = [module for module in MODULES if module not in TYPES]
 
 
 def tree_of(module: str) -> ast.Module:
@@ -62,6 +68,16 @@ def listed(tree: ast.Module) -> list[str] | None:
             assert node.value is not None
             return [str(name) for name in ast.literal_eval(node.value)]
     return None
+
+
+def definitions(tree: ast.Module) -> set[str]:
+    """The names of what a module makes itself: classes, functions, and words for annotations."""
+    names = {node.name for node in tree.body if isinstance(node, Definition)}
+    return names | {
+        node.target.id
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
 
 
 def load(module: str) -> ModuleType:
@@ -101,14 +117,29 @@ def unexplained(body: list[ast.stmt], prefix: str) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", LISTING)
 def test_all_is_sorted(module: str) -> None:
     names = listed(tree_of(module))
     assert names is not None, f"{module} has no __all__"
     assert names == sorted(set(names)), f"__all__ of {module} is not sorted(), or names one twice"
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", TYPES)
+def test_what_a_module_of_types_defines_is_listed_nowhere_again(module: str) -> None:
+    assert listed(tree_of(module)) is None, f"{module} has an __all__; an underscore says enough"
+
+
+def test_types_names_again_what_its_modules_define() -> None:
+    """A type checker takes `X as X` for public, and nothing else; each name comes from its own place."""
+    for node in tree_of("openrouter_async.types").body:
+        if isinstance(node, ast.ImportFrom):
+            for name in node.names:
+                assert name.asname == name.name, f"write `{name.name} as {name.name}`"
+                defined = definitions(tree_of(f"openrouter_async.types.{node.module}"))
+                assert name.name in defined, f"{node.module} does not define {name.name} itself"
+
+
+@pytest.mark.parametrize("module", LISTING)
 def test_every_listed_name_is_importable(module: str) -> None:
     loaded = load(module)
     missing = [name for name in listed(tree_of(module)) or [] if not hasattr(loaded, name)]
@@ -124,6 +155,27 @@ def test_the_package_holds_its_public_names_and_nothing_else() -> None:
     )
     assert not extra, f"openrouter_async shows {', '.join(extra)} without listing it in __all__"
     assert names <= set(dir(openrouter_async)), "dir() does not show every public name"
+
+
+LATER = """
+import sys, openrouter_async
+assert "openrouter_async.batch" not in sys.modules
+assert openrouter_async.batch.MapRun is openrouter_async.MapRun
+space = {}
+exec("from openrouter_async import *", space)
+assert set(openrouter_async.__all__) <= set(space)
+try:
+    openrouter_async.no_such_name
+except AttributeError as error:
+    assert "no_such_name" in str(error)
+else:
+    raise SystemExit("a name that is not there was found")
+"""
+
+
+def test_names_that_are_imported_when_asked_for_are_there() -> None:
+    """Whatever the package names can be had, starred and by its module, and nothing else can."""
+    subprocess.run([sys.executable, "-c", LATER], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("module", MODULES)

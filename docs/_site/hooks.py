@@ -97,19 +97,31 @@ def _owned() -> dict[str, list[str]]:
     # Where a thing is defined counts, then the public module that is nearest to its place.
     owners: dict[str, tuple[int, str, str]] = {}
     for module in modules:
-        for name in module.exports or []:
-            if str(name).startswith("__") or str(name) not in module.members:
+        for name in _public(module):
+            if name.startswith("__") or name not in module.members:
                 continue
-            defined = _definition(module, str(name))
+            defined = _definition(module, name)
             if defined in public:
                 continue  # a module, which has a page of its own
             shared = len(posixpath.commonprefix([f"{module.path}.", f"{defined}."]))
-            found = (-shared, module.path, str(name))
+            found = (-shared, module.path, name)
             owners[defined] = min(found, owners.get(defined, found))
     owned: dict[str, list[str]] = {path: [] for path in public}
     for _, path, name in owners.values():
         owned[path].append(name)
     return owned
+
+
+def _public(module: griffe.Module) -> list[str]:
+    """Give what a module exports: by its list, else what it defines, a folder what it imports."""
+    if module.exports is not None:
+        return [str(name) for name in module.exports]
+    return [
+        name
+        for name, member in module.members.items()
+        if not name.startswith("_")
+        and (module.is_init_module if member.is_alias else not member.is_module)
+    ]
 
 
 def _definition(module: griffe.Module, name: str) -> str:
@@ -140,7 +152,7 @@ def _pages() -> dict[str, str]:
     pages = {
         module.path: f"{FOLDER}{module.path.removeprefix(f'{PACKAGE}.').replace('.', '/')}.md"
         for module in _modules(_package())
-        if module.exports
+        if _public(module)
     }
     return pages | {PACKAGE: f"{FOLDER}index.md"}
 
@@ -186,7 +198,7 @@ def _module_page(module: griffe.Module) -> str:
             )
     handed_on = [
         (name, defined)
-        for name in sorted(map(str, module.exports or []))
+        for name in sorted(_public(module))
         if not name.startswith("__") and name in module.members
         for defined in [_definition(module, name)]
         if defined in _pages() or _addresses().get(defined) != f"{path}.{name}"

@@ -1,333 +1,165 @@
 """The structs that requests are written with and that answers are decoded into.
 
-What may live here: msgspec structs of the wire and nothing that does anything else. Every
-field of an answer has a default; sets of values are open `str`. What is not given of a request
-is not sent.
+What may live here: msgspec structs of the wire with the short spellings on them, and the keywords
+of calls, a module for each group of endpoints. Every field of an answer has a default; sets of
+values are open `str`. What is not given of a request is not sent. What a module defines without an
+underscore is public; what most users need is named here again.
 """
 
-from .arrival import Ending, Headers, RateLimit, Timing
-from .audio import (
-    Speech,
-    Transcription,
-    TranscriptionSegment,
-    TranscriptionUsage,
-    TranscriptionWord,
-)
-from .caching import (
-    CacheControl,
-    PromptCacheBreakpoint,
-    PromptCacheOptions,
-)
-from .chat import (
-    Annotation,
-    ChatChunk,
-    ChatCompletion,
-    Choice,
-    ChunkChoice,
-    ContentPart,
-    Delta,
-    ErrorBody,
-    FileAnnotation,
-    FunctionCall,
-    FunctionCallDelta,
-    Logprobs,
-    Message,
-    ReasoningDetail,
-    TokenLogprob,
-    ToolCall,
-    ToolCallDelta,
-    TopLogprob,
-    URLCitation,
-)
-from .documents import SentDocument
-from .generation import GenerationRecord, ProviderResponse
-from .images import (
-    AspectRatio,
-    ImageEndpoint,
-    ImageEvent,
-    ImageModel,
-    ImageParams,
-    ImagePrice,
-    ImageProviderRouting,
-    ParameterRange,
-    pixel_size,
-)
-from .media import AudioDelta, Image, ImageURL
-from .messages import (
-    AssistantMessage,
-    AudioPart,
-    DeveloperMessage,
-    FileData,
-    FilePart,
-    ImagePart,
-    InputAudio,
-    MessageParam,
-    Part,
-    SystemMessage,
-    TextPart,
-    ToolMessage,
-    UserMessage,
-    VideoPart,
-    VideoURL,
-)
-from .models import (
-    AliasTarget,
-    Architecture,
-    ArtificialAnalysis,
-    Benchmarks,
-    DefaultParameters,
-    DesignArena,
-    Model,
-    ModelLinks,
-    ModelList,
-    ModelQuery,
-    ModelReasoning,
-    PageLinks,
-    PriceOverride,
-    Pricing,
-    RequestLimits,
-    TopProvider,
-)
-from .options import (
-    AudioOptions,
-    Debug,
-    Effort,
-    FinishReasonIs,
-    GrammarFormat,
-    HasToolCall,
-    ImageConfig,
-    JSONSchema,
-    JSONSchemaFormat,
-    MaxCost,
-    MaxTokensUsed,
-    NamedFormat,
-    Prediction,
-    PredictionText,
-    Reasoning,
-    ResponseFormat,
-    StepCountIs,
-    StopCondition,
-    Trace,
-    WebSearchOptions,
-    XSearchFilter,
-)
-from .params import (
-    ChatParams,
-)
-from .plugins import (
-    AutoRouterPlugin,
-    ContextCompressionPlugin,
-    FileParserPlugin,
-    FusionPlugin,
-    ModerationPlugin,
-    ParetoRouterPlugin,
-    PDFOptions,
-    Plugin,
-    ResponseHealingPlugin,
-    UserLocation,
-    WebFetchPlugin,
-    WebPlugin,
-    WebSearchMode,
-)
-from .routing import (
-    MaxPrice,
-    Percentiles,
-    ProviderRouting,
-    ProviderSort,
-)
-from .tools import (
-    AdvisorParameters,
-    AdvisorTool,
-    ApplyPatchParameters,
-    ApplyPatchTool,
-    BashParameters,
-    BashTool,
-    ContainerEnvironment,
-    DatetimeParameters,
-    DatetimeTool,
-    FilesTool,
-    Function,
-    FunctionName,
-    FunctionTool,
-    FusionParameters,
-    FusionTool,
-    ImageGenerationParameters,
-    ImageGenerationTool,
-    NamedToolChoice,
-    RequestTool,
-    SearchModelsTool,
-    SearchParameters,
-    ServerToolChoice,
-    ShellTool,
-    SubagentParameters,
-    SubagentTool,
-    ToolChoice,
-    ToolSearchTool,
-    WebFetchParameters,
-    WebFetchTool,
-    WebSearchAlias,
-    WebSearchParameters,
-    WebSearchTool,
-)
-from .usage import CompletionTokensDetails, CostDetails, PromptTokensDetails, Usage
-from .video import UpscaleRange, VideoEvent, VideoJob, VideoModel, VideoUsage
-
-__all__ = [
-    "AdvisorParameters",
-    "AdvisorTool",
-    "AliasTarget",
-    "Annotation",
-    "ApplyPatchParameters",
-    "ApplyPatchTool",
-    "Architecture",
-    "ArtificialAnalysis",
-    "AspectRatio",
-    "AssistantMessage",
-    "AudioDelta",
-    "AudioOptions",
-    "AudioPart",
-    "AutoRouterPlugin",
-    "BashParameters",
-    "BashTool",
-    "Benchmarks",
-    "CacheControl",
-    "ChatChunk",
-    "ChatCompletion",
-    "ChatParams",
-    "Choice",
-    "ChunkChoice",
-    "CompletionTokensDetails",
-    "ContainerEnvironment",
-    "ContentPart",
-    "ContextCompressionPlugin",
-    "CostDetails",
-    "DatetimeParameters",
-    "DatetimeTool",
-    "Debug",
-    "DefaultParameters",
-    "Delta",
-    "DesignArena",
-    "DeveloperMessage",
-    "Effort",
-    "Ending",
-    "ErrorBody",
-    "FileAnnotation",
-    "FileData",
-    "FileParserPlugin",
-    "FilePart",
-    "FilesTool",
-    "FinishReasonIs",
-    "Function",
-    "FunctionCall",
-    "FunctionCallDelta",
-    "FunctionName",
-    "FunctionTool",
-    "FusionParameters",
-    "FusionPlugin",
-    "FusionTool",
-    "GenerationRecord",
-    "GrammarFormat",
-    "HasToolCall",
-    "Headers",
-    "Image",
-    "ImageConfig",
-    "ImageEndpoint",
-    "ImageEvent",
-    "ImageGenerationParameters",
-    "ImageGenerationTool",
-    "ImageModel",
-    "ImageParams",
-    "ImagePart",
-    "ImagePrice",
-    "ImageProviderRouting",
-    "ImageURL",
-    "InputAudio",
-    "JSONSchema",
-    "JSONSchemaFormat",
-    "Logprobs",
-    "MaxCost",
-    "MaxPrice",
-    "MaxTokensUsed",
-    "Message",
-    "MessageParam",
-    "Model",
-    "ModelLinks",
-    "ModelList",
-    "ModelQuery",
-    "ModelReasoning",
-    "ModerationPlugin",
-    "NamedFormat",
-    "NamedToolChoice",
-    "PDFOptions",
-    "PageLinks",
-    "ParameterRange",
-    "ParetoRouterPlugin",
-    "Part",
-    "Percentiles",
-    "Plugin",
-    "Prediction",
-    "PredictionText",
-    "PriceOverride",
-    "Pricing",
-    "PromptCacheBreakpoint",
-    "PromptCacheOptions",
-    "PromptTokensDetails",
-    "ProviderResponse",
-    "ProviderRouting",
-    "ProviderSort",
-    "RateLimit",
-    "Reasoning",
-    "ReasoningDetail",
-    "RequestLimits",
-    "RequestTool",
-    "ResponseFormat",
-    "ResponseHealingPlugin",
-    "SearchModelsTool",
-    "SearchParameters",
-    "SentDocument",
-    "ServerToolChoice",
-    "ShellTool",
-    "Speech",
-    "StepCountIs",
-    "StopCondition",
-    "SubagentParameters",
-    "SubagentTool",
-    "SystemMessage",
-    "TextPart",
-    "Timing",
-    "TokenLogprob",
-    "ToolCall",
-    "ToolCallDelta",
-    "ToolChoice",
-    "ToolMessage",
-    "ToolSearchTool",
-    "TopLogprob",
-    "TopProvider",
-    "Trace",
-    "Transcription",
-    "TranscriptionSegment",
-    "TranscriptionUsage",
-    "TranscriptionWord",
-    "URLCitation",
-    "UpscaleRange",
-    "Usage",
-    "UserLocation",
-    "UserMessage",
-    "VideoEvent",
-    "VideoJob",
-    "VideoModel",
-    "VideoPart",
-    "VideoURL",
-    "VideoUsage",
-    "WebFetchParameters",
-    "WebFetchPlugin",
-    "WebFetchTool",
-    "WebPlugin",
-    "WebSearchAlias",
-    "WebSearchMode",
-    "WebSearchOptions",
-    "WebSearchParameters",
-    "WebSearchTool",
-    "XSearchFilter",
-    "pixel_size",
-]
+from .arrival import Ending as Ending
+from .arrival import Headers as Headers
+from .arrival import RateLimit as RateLimit
+from .arrival import SentDocument as SentDocument
+from .arrival import Timing as Timing
+from .audio import Speech as Speech
+from .audio import Transcription as Transcription
+from .audio import TranscriptionSegment as TranscriptionSegment
+from .audio import TranscriptionUsage as TranscriptionUsage
+from .audio import TranscriptionWord as TranscriptionWord
+from .chat import Annotation as Annotation
+from .chat import ChatChunk as ChatChunk
+from .chat import ChatCompletion as ChatCompletion
+from .chat import Choice as Choice
+from .chat import ChunkChoice as ChunkChoice
+from .chat import ContentPart as ContentPart
+from .chat import Delta as Delta
+from .chat import ErrorBody as ErrorBody
+from .chat import FileAnnotation as FileAnnotation
+from .chat import FunctionCall as FunctionCall
+from .chat import FunctionCallDelta as FunctionCallDelta
+from .chat import Logprobs as Logprobs
+from .chat import Message as Message
+from .chat import ReasoningDetail as ReasoningDetail
+from .chat import TokenLogprob as TokenLogprob
+from .chat import ToolCall as ToolCall
+from .chat import ToolCallDelta as ToolCallDelta
+from .chat import TopLogprob as TopLogprob
+from .chat import URLCitation as URLCitation
+from .generation import GenerationRecord as GenerationRecord
+from .generation import ProviderResponse as ProviderResponse
+from .images import AspectRatio as AspectRatio
+from .images import ImageEndpoint as ImageEndpoint
+from .images import ImageEvent as ImageEvent
+from .images import ImageModel as ImageModel
+from .images import ImageParams as ImageParams
+from .images import ImagePrice as ImagePrice
+from .images import ImageProviderRouting as ImageProviderRouting
+from .images import ParameterRange as ParameterRange
+from .images import pixel_size as pixel_size
+from .media import AudioDelta as AudioDelta
+from .media import Image as Image
+from .media import ImageURL as ImageURL
+from .messages import AssistantMessage as AssistantMessage
+from .messages import AudioPart as AudioPart
+from .messages import DeveloperMessage as DeveloperMessage
+from .messages import FileData as FileData
+from .messages import FilePart as FilePart
+from .messages import ImagePart as ImagePart
+from .messages import InputAudio as InputAudio
+from .messages import MessageParam as MessageParam
+from .messages import Part as Part
+from .messages import SystemMessage as SystemMessage
+from .messages import TextPart as TextPart
+from .messages import ToolMessage as ToolMessage
+from .messages import UserMessage as UserMessage
+from .messages import VideoPart as VideoPart
+from .messages import VideoURL as VideoURL
+from .models import AliasTarget as AliasTarget
+from .models import Architecture as Architecture
+from .models import ArtificialAnalysis as ArtificialAnalysis
+from .models import Benchmarks as Benchmarks
+from .models import DefaultParameters as DefaultParameters
+from .models import DesignArena as DesignArena
+from .models import Model as Model
+from .models import ModelLinks as ModelLinks
+from .models import ModelList as ModelList
+from .models import ModelQuery as ModelQuery
+from .models import ModelReasoning as ModelReasoning
+from .models import PageLinks as PageLinks
+from .models import PriceOverride as PriceOverride
+from .models import Pricing as Pricing
+from .models import RequestLimits as RequestLimits
+from .models import TopProvider as TopProvider
+from .options import AudioOptions as AudioOptions
+from .options import CacheControl as CacheControl
+from .options import Debug as Debug
+from .options import Effort as Effort
+from .options import FinishReasonIs as FinishReasonIs
+from .options import GrammarFormat as GrammarFormat
+from .options import HasToolCall as HasToolCall
+from .options import ImageConfig as ImageConfig
+from .options import JSONSchema as JSONSchema
+from .options import JSONSchemaFormat as JSONSchemaFormat
+from .options import MaxCost as MaxCost
+from .options import MaxTokensUsed as MaxTokensUsed
+from .options import NamedFormat as NamedFormat
+from .options import Prediction as Prediction
+from .options import PredictionText as PredictionText
+from .options import PromptCacheBreakpoint as PromptCacheBreakpoint
+from .options import PromptCacheOptions as PromptCacheOptions
+from .options import Reasoning as Reasoning
+from .options import ResponseFormat as ResponseFormat
+from .options import StepCountIs as StepCountIs
+from .options import StopCondition as StopCondition
+from .options import Trace as Trace
+from .options import WebSearchOptions as WebSearchOptions
+from .options import XSearchFilter as XSearchFilter
+from .params import ChatParams as ChatParams
+from .plugins import AutoRouterPlugin as AutoRouterPlugin
+from .plugins import ContextCompressionPlugin as ContextCompressionPlugin
+from .plugins import FileParserPlugin as FileParserPlugin
+from .plugins import FusionPlugin as FusionPlugin
+from .plugins import ModerationPlugin as ModerationPlugin
+from .plugins import ParetoRouterPlugin as ParetoRouterPlugin
+from .plugins import PDFOptions as PDFOptions
+from .plugins import Plugin as Plugin
+from .plugins import ResponseHealingPlugin as ResponseHealingPlugin
+from .plugins import UserLocation as UserLocation
+from .plugins import WebFetchPlugin as WebFetchPlugin
+from .plugins import WebPlugin as WebPlugin
+from .plugins import WebSearchMode as WebSearchMode
+from .routing import MaxPrice as MaxPrice
+from .routing import Percentiles as Percentiles
+from .routing import ProviderRouting as ProviderRouting
+from .routing import ProviderSort as ProviderSort
+from .tools import AdvisorParameters as AdvisorParameters
+from .tools import AdvisorTool as AdvisorTool
+from .tools import ApplyPatchParameters as ApplyPatchParameters
+from .tools import ApplyPatchTool as ApplyPatchTool
+from .tools import BashParameters as BashParameters
+from .tools import BashTool as BashTool
+from .tools import ContainerEnvironment as ContainerEnvironment
+from .tools import DatetimeParameters as DatetimeParameters
+from .tools import DatetimeTool as DatetimeTool
+from .tools import FilesTool as FilesTool
+from .tools import Function as Function
+from .tools import FunctionName as FunctionName
+from .tools import FunctionTool as FunctionTool
+from .tools import FusionParameters as FusionParameters
+from .tools import FusionTool as FusionTool
+from .tools import ImageGenerationParameters as ImageGenerationParameters
+from .tools import ImageGenerationTool as ImageGenerationTool
+from .tools import NamedToolChoice as NamedToolChoice
+from .tools import RequestTool as RequestTool
+from .tools import SearchModelsTool as SearchModelsTool
+from .tools import SearchParameters as SearchParameters
+from .tools import ServerToolChoice as ServerToolChoice
+from .tools import ShellTool as ShellTool
+from .tools import SubagentParameters as SubagentParameters
+from .tools import SubagentTool as SubagentTool
+from .tools import ToolChoice as ToolChoice
+from .tools import ToolSearchTool as ToolSearchTool
+from .tools import WebFetchParameters as WebFetchParameters
+from .tools import WebFetchTool as WebFetchTool
+from .tools import WebSearchAlias as WebSearchAlias
+from .tools import WebSearchParameters as WebSearchParameters
+from .tools import WebSearchTool as WebSearchTool
+from .usage import CompletionTokensDetails as CompletionTokensDetails
+from .usage import CostDetails as CostDetails
+from .usage import PromptTokensDetails as PromptTokensDetails
+from .usage import Usage as Usage
+from .video import UpscaleRange as UpscaleRange
+from .video import VideoEvent as VideoEvent
+from .video import VideoJob as VideoJob
+from .video import VideoModel as VideoModel
+from .video import VideoUsage as VideoUsage

@@ -1,7 +1,7 @@
-"""What whole answers have in common: how each came, beside what it says.
+"""What whole answers have in common: what each cost, and how it came, beside what it says.
 
 What may live here: the one field that is no part of an answer's wire form, and what is read off
-it.
+it and off the usage.
 """
 
 from __future__ import annotations
@@ -14,18 +14,52 @@ from msgspec import field
 from ._struct import WireStruct
 from .arrival import Arrival, Ending, Headers, RateLimit, Timing, rate_limit_in
 
-__all__ = ["Arrived"]
+
+class Charged(WireStruct):
+    """A part of an answer whose `usage` says what it cost."""
+
+    @property
+    def cost(self) -> float | None:
+        """USD charged; None where the server did not say."""
+        usage: Any = getattr(self, "usage", None)
+        cost: float | None = getattr(usage, "cost", None)
+        return cost
 
 
-class Arrived(WireStruct):  # noqa: PLW1641  (it can be changed, so it has no hash)
-    """A whole answer, or what had come of it.
+class Answer(Charged):
+    """A whole answer, or what had come of it; its `arrival` tells how it came."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers, looked up without regard to case."""
+        return Headers(self._arrival.headers)
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What the headers say of the rate limit; None where they say nothing."""
+        return rate_limit_in(self._arrival.headers)
+
+    @property
+    def timing(self) -> Timing:
+        """When things happened, in seconds from the start of the request."""
+        return self._arrival.timing
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the stream ended; None while it has not."""
+        return self._arrival.ending
+
+    @property
+    def _arrival(self) -> Arrival:
+        arrival: Arrival | None = getattr(self, "arrival", None)
+        return arrival if arrival is not None else Arrival()
+
+
+class Arrived(Answer):  # noqa: PLW1641  (it can be changed, so it has no hash)
+    """An answer that need not know how it came, as one that was read from a file.
 
     How it came is no part of its wire form, and two answers that say the same are equal however
     they came.
-
-    Attributes:
-        arrival: How it came: what `headers`, `timing`, `ending` and the like are read off; None
-            where that is not known, as of an answer that was read from a file.
     """
 
     arrival: Arrival | None = field(default=None, name="(arrival)")
@@ -41,28 +75,4 @@ class Arrived(WireStruct):  # noqa: PLW1641  (it can be changed, so it has no ha
         """The ``gen-...`` id, from the headers or the body; None where neither names one."""
         id: object = getattr(self, "id", None)
         named = id if isinstance(id, str) and id.startswith("gen-") else None
-        return _of(self).headers.get("x-generation-id") or named
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The answer's headers, looked up without regard to case."""
-        return Headers(_of(self).headers)
-
-    @property
-    def rate_limit(self) -> RateLimit | None:
-        """What the headers say of the rate limit; None where they say nothing."""
-        return rate_limit_in(_of(self).headers)
-
-    @property
-    def timing(self) -> Timing:
-        """When things happened, in seconds from the start of the request."""
-        return _of(self).timing
-
-    @property
-    def ending(self) -> Ending | None:
-        """How the stream ended; None while it has not."""
-        return _of(self).ending
-
-
-def _of(answer: Arrived) -> Arrival:
-    return answer.arrival if answer.arrival is not None else Arrival()
+        return self._arrival.headers.get("x-generation-id") or named

@@ -9,8 +9,6 @@ import binascii
 import re
 from typing import Final
 
-__all__ = ["Base64Pieces"]
-
 _RUN: Final = re.compile("[^=]+=*")
 
 

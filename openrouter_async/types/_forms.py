@@ -14,8 +14,6 @@ from uuid import UUID
 
 from msgspec import Meta
 
-__all__ = ["Amount", "Day", "Moment", "Text", "Uuid"]
-
 if TYPE_CHECKING:
     Amount: TypeAlias = Decimal | str
     Day: TypeAlias = date | str

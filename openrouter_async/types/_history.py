@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias, cast
 
-__all__ = ["Seen", "next_turn", "note_repeats", "without_repeats"]
-
 Seen: TypeAlias = set[tuple[str, str]]
 """The reasoning blocks that earlier messages carry already, by kind and content."""
 

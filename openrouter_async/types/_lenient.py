@@ -17,8 +17,6 @@ from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-__all__ = ["NotAnObjectError", "decode_leniently", "fit"]
-
 T = TypeVar("T", bound=Struct)
 
 _LOST: Final = object()

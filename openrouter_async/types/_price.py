@@ -10,19 +10,13 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any, Final
 
-from .models import PriceOverride, Pricing
+from .models import PriceOverride, Pricing, TokenPrices
 from .usage import CompletionTokensDetails, PromptTokensDetails, Usage
-
-__all__ = ["price_of", "prices_at"]
 
 # The precision of the context that a program has set must not round money.
 _EXACTLY: Final = Context(prec=60)
 _NOTHING: Final = Decimal(0)
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_OVERRIDDEN: Final = (
-    *("prompt", "completion", "audio", "input_audio_cache"),
-    *("input_cache_read", "input_cache_write", "input_cache_write_1h"),
-)
 
 
 def price_of(pricing: Pricing, usage: Usage, at: datetime | None = None) -> Decimal | None:
@@ -59,7 +53,7 @@ def prices_at(pricing: Pricing, prompt_tokens: int, moment: datetime) -> Pricing
     named = {name: getattr(pricing, name) for name in pricing.__struct_fields__}
     for entry in pricing.overrides or ():
         if _holds(entry, prompt_tokens, moment):
-            own = {name: getattr(entry, name) for name in _OVERRIDDEN}
+            own = {name: getattr(entry, name) for name in TokenPrices.__struct_fields__}
             named |= {name: price for name, price in own.items() if price is not None}
     return Pricing(**named)
 

@@ -11,8 +11,6 @@ from typing import Any, Final, cast
 
 import msgspec
 
-__all__ = ["core_schema", "json_schema"]
-
 _NAMES_ONLY: Final = "{name}"
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from .chat import ChatCompletion
     from .media import Image
 
-__all__ = ["answer_as_markdown", "images_as_markdown", "player"]
-
 _WIDTH: Final = 480
 """Pixels; a picture of an answer is often wider than a notebook."""
 

@@ -19,8 +19,6 @@ from msgspec import Struct, field
 from ._lenient import decode_leniently, fit
 from ._pydantic import core_schema, json_schema
 
-__all__ = ["KeptStruct", "SecretStruct", "WireStruct"]
-
 
 class WireStruct(Struct, omit_defaults=True, kw_only=True, gc=False):
     """A part of an answer, with a default for every field.

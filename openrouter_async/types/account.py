@@ -1,42 +1,16 @@
-"""Money and activity of an account.
-
-What may live here: the wire structs of ``/credits``, ``/activity`` and ``/analytics``, and the
-keywords of their calls.
-"""
+"""Money and activity of an account: ``/credits``, ``/activity`` and ``/analytics``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
 
 from msgspec import UNSET, Meta, field
 
 from ._forms import Day, Moment, Text, Uuid
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrMapping, QueryKeywords, RequestStruct
 from ._struct import WireStruct
-
-__all__ = [
-    "Activity",
-    "ActivityQuery",
-    "AnalyticsDimension",
-    "AnalyticsFilter",
-    "AnalyticsGranularity",
-    "AnalyticsMeta",
-    "AnalyticsMetadata",
-    "AnalyticsMetric",
-    "AnalyticsOperator",
-    "AnalyticsOrder",
-    "AnalyticsQuery",
-    "AnalyticsResult",
-    "ChainID",
-    "ClassifierDimensions",
-    "ClassifierFilters",
-    "CoinbaseCharge",
-    "CoinbaseFields",
-    "CreditBalance",
-    "TimeRange",
-]
 
 
 class CreditBalance(WireStruct):
@@ -81,10 +55,8 @@ class CoinbaseCharge(WireStruct):
 class Activity(WireStruct):
     """What was done with one endpoint of a model on one day of UTC.
 
-    Attributes:
-        model_permaslug: The model's slug that never changes.
-        usage: USD charged by OpenRouter.
-        byok_usage_inference: USD charged by providers to keys of one's own.
+    `usage` is USD that OpenRouter charged, `byok_usage_inference` USD that providers charged to
+    keys of one's own; `model_permaslug` never changes.
     """
 
     date: str | None = None
@@ -102,7 +74,7 @@ class Activity(WireStruct):
     workspace_id: str | None = None
 
 
-class ActivityQuery(TypedDict, total=False):
+class ActivityQuery(QueryKeywords, total=False):
     """Which activity to list: of the last 30 days of UTC, unless ``date`` names one of them."""
 
     date: Day
@@ -110,7 +82,6 @@ class ActivityQuery(TypedDict, total=False):
     user_id: Text
     group_by: Open[Literal["workspace"]]
     workspace_id: Uuid
-    extra_query: Mapping[str, Any]
 
 
 class AnalyticsMetric(WireStruct):
@@ -193,7 +164,7 @@ class ClassifierFilters(RequestStruct):
     filters: Annotated[Sequence[OrMapping[AnalyticsFilter]], Meta(min_length=1, max_length=10)]
 
 
-class AnalyticsQuery(TypedDict, total=False):
+class AnalyticsQuery(BodyKeywords, total=False):
     """A question to the account's figures; `Analytics.meta` lists the names it may use."""
 
     metrics: Required[Annotated[Sequence[str], Meta(min_length=1)]]
@@ -206,7 +177,6 @@ class AnalyticsQuery(TypedDict, total=False):
     order_by: OrMapping[AnalyticsOrder]
     classifier_dimensions: OrMapping[ClassifierDimensions]
     classifier_filters: OrMapping[ClassifierFilters]
-    extra_body: Mapping[str, Any]
 
 
 class AnalyticsMetadata(WireStruct):
@@ -218,11 +188,7 @@ class AnalyticsMetadata(WireStruct):
 
 
 class AnalyticsResult(WireStruct):
-    """Rows of figures, each with the names that were asked for.
-
-    Attributes:
-        cached_at: Since when the answer was kept, in milliseconds since the epoch.
-    """
+    """Rows of figures by the names asked for; `cached_at` is in milliseconds since the epoch."""
 
     data: list[dict[str, Any]] | None = None
     metadata: AnalyticsMetadata | None = None

@@ -1,7 +1,6 @@
 """``POST /messages``: what is asked in Anthropic's dialect, its events, and the message.
 
-What may live here: wire structs of that dialect and the short spellings on them. How events add
-up is in `text_streams`, not here. A block goes back with the next request, so it keeps what no
+How events add up is in `text_streams`. A block goes back with the next request, so it keeps what no
 field names.
 """
 
@@ -14,23 +13,12 @@ import msgspec
 from msgspec import Meta, field
 
 from ._arrived import Arrived
-from ._inference import CallKeywords, Id
-from ._request import Open, OrAnyMapping, OrMapping, RequestStruct
+from ._request import CallKeywords, Id, Open, OrAnyMapping, OrMapping, RequestStruct
 from ._struct import KeptStruct, WireStruct
-from .caching import CacheControl
 from .chat import ErrorBody
-from .options import StopCondition, Trace
+from .options import CacheControl, StopCondition, Trace
 from .plugins import Plugin
 from .routing import ProviderRouting
-
-__all__ = [
-    "AnthropicMessage",
-    "MessageBlock",
-    "MessageDelta",
-    "MessageEvent",
-    "MessageUsage",
-    "MessagesParams",
-]
 
 
 class MessagesParams(CallKeywords, total=False):
@@ -72,14 +60,11 @@ class MessagesParams(CallKeywords, total=False):
 class MessageBlock(KeptStruct):
     """One block of a message's content.
 
-    Attributes:
-        type: ``text``, ``thinking``, ``redacted_thinking``, ``tool_use``, ``server_tool_use``,
-            ``web_search_tool_result``, ``compaction`` or a kind not known yet.
-        input: Of a tool call: its arguments.
-        tool_use_id: Of a tool's result: the call that it answers.
-        signature: Proof of authorship of a thought.
-        cut_input: Of a call that was cut off, or is no JSON: its arguments as text. It must not
-            be run, and this never goes over the wire.
+    `type` is ``text``, ``thinking``, ``redacted_thinking``, ``tool_use``, ``server_tool_use``,
+    ``web_search_tool_result``, ``compaction`` or a kind not known yet. `tool_use_id` names the call
+    that a result answers; `signature` proves who wrote a thought. `cut_input` has the arguments of
+    a call that was cut off, or is no JSON, as text: it must not be run, and never goes over the
+    wire.
     """
 
     type: str = ""
@@ -102,9 +87,7 @@ class MessageBlock(KeptStruct):
 class MessageUsage(WireStruct):
     """Tokens and money of one message; `cost` is USD, None where the server does not say.
 
-    Attributes:
-        input_tokens: Tokens of the prompt that no cache had.
-        output_tokens: Tokens of the answer, so far.
+    `input_tokens` are those of the prompt that no cache had, `output_tokens` those so far.
     """
 
     input_tokens: int | None = None
@@ -133,11 +116,8 @@ class MessageUsage(WireStruct):
 class AnthropicMessage(Arrived):
     """A whole answer of ``/messages``, or what had arrived of it.
 
-    Attributes:
-        content: The blocks, in order.
-        stop_reason: ``end_turn``, ``max_tokens``, ``stop_sequence``, ``tool_use``, ``refusal``,
-            ``pause_turn``, ``compaction``, ...
-        provider: Display name of the provider that answered.
+    `stop_reason` is ``end_turn``, ``max_tokens``, ``stop_sequence``, ``tool_use``, ``refusal``,
+    ``pause_turn``, ``compaction``, ...; `provider` is a display name.
     """
 
     id: str | None = None
@@ -172,11 +152,6 @@ class AnthropicMessage(Arrived):
         calls = (block for block in self.content if block.type == "tool_use")
         return [call for call in calls if call.cut_input is None]
 
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None
-
     def to_param(self) -> dict[str, Any]:
         """Give this message as the next request has to carry it.
 
@@ -205,15 +180,11 @@ class MessageDelta(WireStruct):
 
 
 class MessageEvent(WireStruct):
-    """One event of a ``/messages`` stream.
+    """One event of a ``/messages`` stream; `index` tells which block it is about.
 
-    Attributes:
-        type: ``message_start``, ``content_block_start``, ``content_block_delta``,
-            ``content_block_stop``, ``message_delta``, ``message_stop``, ``ping``, ``error``, or
-            what the API may add.
-        index: Which block of the message it is about.
-        delta: What is new.
-        raw: The event's JSON exactly as it came.
+    `type` is ``message_start``, ``content_block_start``, ``content_block_delta``,
+    ``content_block_stop``, ``message_delta``, ``message_stop``, ``ping``, ``error``, or what the
+    API may add; `raw` is the event's JSON exactly as it came.
     """
 
     type: str = ""

@@ -10,10 +10,6 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from .documents import SentDocument
-
-__all__ = ["Arrival", "Ending", "Headers", "RateLimit", "Timing", "rate_limit_in"]
-
 Ending: TypeAlias = Literal[
     "complete",
     "complete_no_sentinel",
@@ -54,11 +50,8 @@ class Timing(Struct, kw_only=True):
 class RateLimit(Struct, frozen=True, kw_only=True):
     """What the server says of its rate limit; OpenRouter does so only where it refuses.
 
-    Attributes:
-        limit: Requests allowed in one window.
-        remaining: Requests left in this window.
-        reset: When the next window begins, in seconds since the epoch (other servers of the
-            dialect give the seconds until then).
+    `limit` and `remaining` count the requests of one window; `reset` is when the next begins, in
+    seconds since the epoch (other servers of the dialect give the seconds until then).
     """
 
     limit: int | None = None
@@ -87,13 +80,25 @@ class Headers(Mapping[str, str]):
         return f"Headers({', '.join(self._values)})"
 
 
-class Arrival(Struct, frozen=True, kw_only=True):
-    """How one answer came; it says nothing of what the answer says.
+class SentDocument(Struct, frozen=True, kw_only=True):
+    """A document of a request, and whether it had to be parsed.
 
     Attributes:
-        headers: The answer's headers, their names in lower case.
-        documents: What became of the documents of the request.
+        name: The file's name, as the API was told it.
+        reused: Whether its earlier parse went along, so that nobody parsed it again.
+        pages: Pages of the parse that went along, as its parts of text count them; None where
+            none did.
+        saved: USD that parsing them again would have cost; None where the price is not known.
     """
+
+    name: str
+    reused: bool
+    pages: int | None = None
+    saved: float | None = None
+
+
+class Arrival(Struct, frozen=True, kw_only=True):
+    """How one answer came: headers by lower-case names, times, ending, what became of documents."""
 
     headers: dict[str, str] = field(default_factory=dict[str, str])
     timing: Timing = field(default_factory=Timing)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
-__all__ = ["Attachment", "AttachmentKind", "Source"]
-
 Source: TypeAlias = str | Path | bytes | BinaryIO
 """A path, the bytes themselves, or a file object that was opened for reading bytes."""
 

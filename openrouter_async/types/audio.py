@@ -12,22 +12,11 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, field
 
+from ._arrived import Charged
 from ._base64 import Base64Pieces
 from ._request import Maybe, Open, RequestStruct
 from ._shown import player
 from ._struct import WireStruct
-
-__all__ = [
-    "Speech",
-    "SpeechFields",
-    "SpeechSegment",
-    "Transcription",
-    "TranscriptionEntity",
-    "TranscriptionFields",
-    "TranscriptionSegment",
-    "TranscriptionUsage",
-    "TranscriptionWord",
-]
 
 _Bytes: TypeAlias = bytes
 """`Speech.bytes` hides the built-in name where the annotations of `Speech` are read."""
@@ -216,12 +205,7 @@ class TranscriptionFields(RequestStruct, kw_only=True):
 
 
 class TranscriptionUsage(WireStruct):
-    """What a transcription took.
-
-    Attributes:
-        seconds: How long the recording is.
-        cost: USD charged.
-    """
+    """What a transcription took: `seconds` of recording, tokens, and `cost` in USD."""
 
     seconds: float | None = None
     total_tokens: int | None = None
@@ -231,11 +215,7 @@ class TranscriptionUsage(WireStruct):
 
 
 class TranscriptionSegment(WireStruct):
-    """A stretch of speech; times are seconds from the recording's start.
-
-    Attributes:
-        speaker: Which speaker, where the provider tells them apart.
-    """
+    """A stretch of speech in seconds from the start, by whom, where speakers are told apart."""
 
     id: int | None = None
     start: float = 0.0
@@ -274,15 +254,11 @@ class TranscriptionEntity(WireStruct):
     end_char: int | None = None
 
 
-class Transcription(WireStruct):
+class Transcription(Charged):
     """What was said in a recording.
 
-    Attributes:
-        duration: How long the recording is, in seconds; with ``verbose_json``.
-        language: The language that was heard or given; with ``verbose_json``.
-        segments: Stretches of speech; with ``verbose_json``.
-        words: Single words, where ``timestamp_granularities`` asked for them.
-        generation_id: The ``gen-...`` id, from the headers.
+    `duration` (in seconds), `language` (heard or given) and `segments` come with ``verbose_json``,
+    `words` where ``timestamp_granularities`` asks for them, the ``gen-...`` id with the headers.
     """
 
     text: str = ""
@@ -296,8 +272,3 @@ class Transcription(WireStruct):
     confidence: float | None = None
     language_confidence: float | None = None
     generation_id: str | None = field(default=None, name="(generation_id)")
-
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None

@@ -1,34 +1,17 @@
-"""OpenRouter's own batches: many requests in one, answered within a day at about half the price.
-
-What may live here: the structs of ``/batches``, and the keywords of its calls.
-"""
+"""``/batches``: many requests in one, answered within a day at about half the price."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, Required, TypedDict
+from typing import Annotated, Any, Final, Literal, Required
 
 from msgspec import Meta
 
 from ._forms import Moment, Text
-from ._request import Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Open, OrMapping, QueryKeywords, RequestStruct
 from ._struct import WireStruct
 from .routing import ProviderRouting
 from .usage import Usage
-
-__all__ = [
-    "Batch",
-    "BatchCounts",
-    "BatchDeletion",
-    "BatchError",
-    "BatchQuery",
-    "BatchRequest",
-    "BatchResponse",
-    "BatchResult",
-    "DeletedBatch",
-    "NewBatch",
-    "UpstreamDeletion",
-]
 
 _OVER: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 
@@ -51,11 +34,7 @@ class BatchError(WireStruct):
 
 
 class BatchResponse(WireStruct):
-    """The answer to one request.
-
-    Attributes:
-        body: What the endpoint would have answered; for chat, ``ChatCompletion.from_dict(body)``.
-    """
+    """The answer to one request as its endpoint gives it: ``ChatCompletion.from_dict(body)``."""
 
     status_code: int | None = None
     request_id: str | None = None
@@ -74,10 +53,8 @@ class BatchResult(WireStruct):
 class Batch(WireStruct):
     """A batch; its results come with it when it is over, and are deleted after 30 days.
 
-    Attributes:
-        status: ``validating``, ``in_progress``, ``finalizing``, ``completed``, ``failed``,
-            ``expired``, ``cancelling`` or ``cancelled``.
-        created_at: When it was handed in, in seconds since 1970; the other moments alike.
+    `status` is ``validating``, ``in_progress``, ``finalizing``, ``completed``, ``failed``,
+    ``expired``, ``cancelling`` or ``cancelled``; moments are seconds since the epoch.
     """
 
     id: str = ""
@@ -124,18 +101,13 @@ class DeletedBatch(WireStruct):
 
 
 class BatchRequest(RequestStruct, kw_only=True):
-    """One request of a batch.
-
-    Attributes:
-        custom_id: Names it among the results.
-        body: The body that the endpoint would get, without ``model`` and ``stream``.
-    """
+    """One request: the name of its result, and its body without ``model`` and ``stream``."""
 
     custom_id: Text
     body: Mapping[str, Any]
 
 
-class NewBatch(TypedDict, total=False):
+class NewBatch(BodyKeywords, total=False):
     """Keywords of `Batches.create`.
 
     The API reads the body as it comes, so that `endpoint` and `model` stand before `requests`,
@@ -150,10 +122,9 @@ class NewBatch(TypedDict, total=False):
     provider: OrMapping[ProviderRouting] | None
     callback_url: Text
     requests: Required[Annotated[Sequence[OrMapping[BatchRequest]], Meta(min_length=1)]]
-    extra_body: Mapping[str, Any]
 
 
-class BatchQuery(TypedDict, total=False):
+class BatchQuery(QueryKeywords, total=False):
     """Keywords of `Batches.list`."""
 
     status: Sequence[
@@ -163,4 +134,3 @@ class BatchQuery(TypedDict, total=False):
     created_before: Moment
     limit: Annotated[int, Meta(ge=1)]
     after: Text
-    extra_query: Mapping[str, Any]

@@ -1,35 +1,27 @@
-"""Provider keys of the user's own, which OpenRouter calls the providers with.
-
-What may live here: the wire struct of ``/byok``, and the keywords of its calls.
-"""
+"""``/byok``: provider keys of the user's own, which OpenRouter calls the providers with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from collections.abc import Sequence
+from typing import Annotated, Literal, Required, TypeAlias
 
 from msgspec import Meta
 
 from ._forms import Text, Uuid
-from ._request import Open
+from ._request import BodyKeywords, Open
 from ._struct import WireStruct
 from .pages import PageQuery
-
-__all__ = ["NewProviderKey", "ProviderKey", "ProviderKeyChanges", "ProviderKeyQuery"]
 
 _Hash: TypeAlias = Annotated[str, Meta(pattern="^[a-f0-9]{64}$", max_length=64)]
 _Region: TypeAlias = Open[Literal["global", "europe", "us"]]
 
 
 class ProviderKey(WireStruct):
-    """A provider key; the key itself is never shown again.
+    """A provider key, never shown again; `label` is the key with its middle left out.
 
-    Attributes:
-        label: The key with its middle left out.
-        is_fallback: Whether it is used only when OpenRouter's own key fails.
-        is_required: Whether a request that could use it uses no other.
-        allowed_models: The models that it serves; None is all. Users and API keys alike.
-        sort_order: Its place among the keys of the provider.
+    `is_fallback` has it used only where OpenRouter's own key fails, `is_required` has a request
+    that could use it use no other. It serves the allowed models, users and API keys, where None is
+    all; `sort_order` is its place among the keys of the provider.
     """
 
     id: str = ""
@@ -50,7 +42,7 @@ class ProviderKey(WireStruct):
     created_at: str | None = None
 
 
-class _Settings(TypedDict, total=False):
+class _Settings(BodyKeywords, total=False):
     name: str | None
     disabled: bool
     is_fallback: bool
@@ -69,14 +61,12 @@ class NewProviderKey(_Settings, total=False):
     provider: Required[Text]
     key: Required[Text]
     workspace_id: Uuid
-    extra_body: Mapping[str, Any]
 
 
 class ProviderKeyChanges(_Settings, total=False):
     """Keywords of `Byok.update`."""
 
     key: Text
-    extra_body: Mapping[str, Any]
 
 
 class ProviderKeyQuery(PageQuery, total=False):

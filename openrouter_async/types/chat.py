@@ -1,50 +1,23 @@
-"""Chat: the chunks of a stream and the completion they add up to.
+"""Chat: the chunks of a stream and the completion they add up to, which `_accumulate` says how.
 
-What may live here: wire structs of ``/chat/completions`` answers and the short spellings on
-them (`.text`, `.images`, ...). How chunks add up is in `_accumulate`, not here.
-
-Field by field this follows recorded traffic, which is wider than the API's published
-description: ``images``, ``annotations``, ``provider`` and ``native_finish_reason`` are missing
-there. Enumerations are open `str`.
+Field by field this follows recorded traffic, which is wider than the API's published description:
+``images``, ``annotations``, ``provider`` and ``native_finish_reason`` are missing there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import field
 
+from ._arrived import Answer
 from ._history import next_turn
 from ._shown import answer_as_markdown
 from ._struct import KeptStruct, WireStruct
-from .arrival import Arrival, Ending, Headers, RateLimit, Timing, rate_limit_in
+from .arrival import Arrival, SentDocument
 from .audio import Speech
-from .documents import SentDocument
 from .media import AudioDelta, Image, ImageURL
 from .usage import Usage
-
-__all__ = [
-    "Annotation",
-    "ChatChunk",
-    "ChatCompletion",
-    "Choice",
-    "ChunkChoice",
-    "ContentPart",
-    "Delta",
-    "ErrorBody",
-    "FileAnnotation",
-    "FunctionCall",
-    "FunctionCallDelta",
-    "Logprobs",
-    "Message",
-    "ReasoningDetail",
-    "TokenLogprob",
-    "ToolCall",
-    "ToolCallDelta",
-    "TopLogprob",
-    "URLCitation",
-]
 
 _ORDINARY_STOPS: Final = frozenset(
     {"stop", "completed", "end_turn", "stop_sequence", "eos", "finish_stop", "finished"}
@@ -85,12 +58,10 @@ class ContentPart(KeptStruct):
 class ReasoningDetail(KeptStruct):
     """One block of reasoning, to be sent back unchanged in a tool loop.
 
-    Attributes:
-        type: ``reasoning.text``, ``reasoning.summary``, ``reasoning.encrypted``,
-            ``reasoning.server_tool_call`` or a kind not known yet.
-        signature: Proof of authorship of a text block; often comes last and by itself.
-        format: Whose rules the block follows, such as ``anthropic-claude-v1``.
-        index: Which block of the answer this is, or is a piece of.
+    `type` is ``reasoning.text``, ``reasoning.summary``, ``reasoning.encrypted``,
+    ``reasoning.server_tool_call`` or a kind not known yet; `format` tells whose rules it follows,
+    such as ``anthropic-claude-v1``; `index` which block of the answer it is, or is a piece of. The
+    `signature` of a text, proof of who wrote it, often comes last and by itself.
     """
 
     type: str = ""
@@ -331,11 +302,7 @@ class Message(KeptStruct):
 
 
 class Choice(WireStruct):
-    """One whole answer.
-
-    Attributes:
-        error: A failure of the provider after a part of the answer was made.
-    """
+    """One whole answer; an `error` is the provider's, after a part of the answer was made."""
 
     index: int = 0
     message: Message = field(default_factory=Message)
@@ -345,7 +312,7 @@ class Choice(WireStruct):
     error: ErrorBody | None = None
 
 
-class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it has no hash)
+class ChatCompletion(Answer):  # noqa: PLW1641  (it can be changed, so it has no hash)
     """A whole answer, or, as the `partial` of a stream, what had arrived of it.
 
     `text`, `reasoning`, `images`, `tool_calls`, `annotations` and `finish_reason` are those of
@@ -444,11 +411,6 @@ class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it ha
         return self.choices[0].finish_reason if self.choices else None
 
     @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None
-
-    @property
     def cached_tokens(self) -> int | None:
         """Tokens of the prompt that were read from the prompt cache; None where not said."""
         return self.usage.cached_tokens if self.usage is not None else None
@@ -511,26 +473,6 @@ class ChatCompletion(WireStruct):  # noqa: PLW1641  (it can be changed, so it ha
     def generation_id(self) -> str | None:
         """The ``gen-...`` id, from the headers or the body."""
         return self.arrival.headers.get("x-generation-id") or self.id
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The answer's headers, looked up without regard to case."""
-        return Headers(self.arrival.headers)
-
-    @property
-    def rate_limit(self) -> RateLimit | None:
-        """What the headers say of the rate limit; None where they say nothing."""
-        return rate_limit_in(self.arrival.headers)
-
-    @property
-    def timing(self) -> Timing:
-        """When things happened, in seconds from the start of the request."""
-        return self.arrival.timing
-
-    @property
-    def ending(self) -> Ending | None:
-        """How the stream ended; None while it has not."""
-        return self.arrival.ending
 
     @property
     def documents(self) -> tuple[SentDocument, ...]:

@@ -1,7 +1,6 @@
 """``POST /completions``: text that goes on, as it was before chats.
 
-What may live here: wire structs of the older endpoint and the short spellings on them. A chunk of
-a stream has the form of the answer.
+A chunk of a stream has the form of the answer.
 """
 
 from __future__ import annotations
@@ -12,23 +11,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, field
 
 from ._arrived import Arrived
-from ._inference import CallKeywords, Id, Penalty, PositiveShare, Temperature
-from ._request import OrAnyMapping, OrMapping
+from ._request import CallKeywords, Id, OrAnyMapping, OrMapping, Penalty, PositiveShare, Temperature
 from ._struct import WireStruct
 from .chat import ErrorBody
 from .options import Reasoning, ResponseFormat, Trace
 from .plugins import Plugin
 from .routing import ProviderRouting
 from .usage import Usage
-
-__all__ = [
-    "CompletionChoice",
-    "CompletionFinishReason",
-    "CompletionLogprobs",
-    "CompletionParams",
-    "CompletionResponse",
-    "CompletionUsage",
-]
 
 CompletionFinishReason: TypeAlias = Literal["stop", "length", "content_filter"]
 """Why a text ended, as the API documents it; any other `str` may come."""
@@ -75,9 +64,7 @@ class CompletionParams(CallKeywords, total=False):
 class CompletionLogprobs(WireStruct):
     """Logarithmic probabilities of the tokens, in lists of the same length.
 
-    Attributes:
-        top_logprobs: For each token, the likeliest ones in its place.
-        text_offset: Where each token begins, in characters.
+    `top_logprobs` has the likeliest in place of each, `text_offset` where it begins, in characters.
     """
 
     tokens: list[str] = field(default_factory=list[str])
@@ -91,11 +78,7 @@ class CompletionUsage(Usage):
 
 
 class CompletionChoice(WireStruct):
-    """One text, or the new piece of it.
-
-    Attributes:
-        finish_reason: A `CompletionFinishReason`, another word, or None while it goes on.
-    """
+    """One text, or the new piece of it; `finish_reason` is None while it goes on."""
 
     text: str = ""
     index: int = 0
@@ -109,9 +92,8 @@ class CompletionChoice(WireStruct):
 class CompletionResponse(Arrived):
     """A whole answer of ``/completions``, or one chunk of a stream.
 
-    Attributes:
-        choices: The texts; those of several prompts follow each other.
-        raw: Of a chunk: its JSON exactly as it came; whatever no field names is in here.
+    The choices of several prompts follow each other. The `raw` JSON of a chunk is exactly as it
+    came, with whatever no field names.
     """
 
     id: str | None = None
@@ -141,8 +123,3 @@ class CompletionResponse(Arrived):
     def finish_reason(self) -> str | None:
         """Why the first text ended; None where this does not say."""
         return next((choice.finish_reason for choice in self.choices if choice.index == 0), None)
-
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None

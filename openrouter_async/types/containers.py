@@ -1,29 +1,20 @@
-"""Files that tools have written in their containers.
-
-What may live here: the wire structs of ``/containers``, and the keywords of its calls.
-"""
+"""``/containers``: files that tools have written in their containers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict
+from typing import Annotated
 
-from msgspec import Meta, field
+from msgspec import Meta
 
 from ._forms import Text
+from ._request import QueryKeywords
 from ._struct import WireStruct
-
-__all__ = ["ContainerFile", "ContainerFileQuery", "PromotedFile"]
 
 
 class ContainerFile(WireStruct):
-    """A file in a container, which goes when the container goes.
+    """A file in a container, with which it goes: its size in `bytes`, and its `path` there.
 
-    Attributes:
-        bytes: Its size, in bytes.
-        path: Where it is in the container.
-        source: Who wrote it: ``assistant``.
-        created_at: When it was written, in seconds since 1970.
+    `source` is who wrote it, ``assistant``; `created_at` is when, in seconds since the epoch.
     """
 
     id: str = ""
@@ -35,31 +26,8 @@ class ContainerFile(WireStruct):
     created_at: int | None = None
 
 
-class PromotedFile(WireStruct):
-    """A file that was kept; OpenRouter describes it in the words of one of three dialects.
-
-    Attributes:
-        size_bytes: Its size, in bytes; `bytes` in OpenAI's words.
-        created_at: When it was kept: ISO 8601, or in OpenAI's words seconds since 1970.
-    """
-
-    id: str = ""
-    filename: str | None = None
-    mime_type: str | None = None
-    size_bytes: int | None = None
-    bytes: int | None = None
-    created_at: str | int | None = None
-    downloadable: bool | None = None
-    purpose: str | None = None
-    status: str | None = None
-    type: str | None = None
-    object: str | None = None
-    shape: str | None = field(default=None, name="_shape")
-
-
-class ContainerFileQuery(TypedDict, total=False):
+class ContainerFileQuery(QueryKeywords, total=False):
     """Keywords of `Containers.files`."""
 
     limit: Annotated[int, Meta(ge=1)]
     after: Text
-    extra_query: Mapping[str, Any]

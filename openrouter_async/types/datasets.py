@@ -1,37 +1,15 @@
-"""What OpenRouter publishes about the use of models.
-
-What may live here: the wire structs of ``/datasets``, ``/benchmarks`` and ``/classifications``, and
-the keywords of their calls.
-"""
+"""What is published of the use of models: ``/datasets``, ``/benchmarks``, ``/classifications``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias, TypedDict
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
 from ._forms import Day
-from ._request import Open
+from ._request import Open, QueryKeywords
 from ._struct import WireStruct
 from .models import Pricing
-
-__all__ = [
-    "AppQuery",
-    "AppRanking",
-    "Benchmark",
-    "BenchmarkQuery",
-    "MacroCategory",
-    "ModelRanking",
-    "RankingQuery",
-    "RunConfig",
-    "SessionCost",
-    "SessionCostQuery",
-    "TaskClassifications",
-    "TaskModel",
-    "TaskTag",
-    "TournamentStats",
-]
 
 _Category: TypeAlias = Open[
     Literal["programming", "roleplay", "marketing", "marketing/seo", "technology", "science"]
@@ -47,7 +25,7 @@ class ModelRanking(WireStruct):
     total_tokens: int | None = None
 
 
-class RankingQuery(TypedDict, total=False):
+class RankingQuery(QueryKeywords, total=False):
     """Which use of models to rank."""
 
     start_date: Day
@@ -57,7 +35,6 @@ class RankingQuery(TypedDict, total=False):
     context_bucket: Open[Literal["1K", "10K", "100K", "1M", "10M"]]
     category: _Category
     language_type: Open[Literal["natural", "programming"]]
-    extra_query: Mapping[str, Any]
 
 
 class AppRanking(WireStruct):
@@ -70,7 +47,7 @@ class AppRanking(WireStruct):
     total_tokens: int | None = None
 
 
-class AppQuery(TypedDict, total=False):
+class AppQuery(QueryKeywords, total=False):
     """Which apps to rank."""
 
     category: Open[Literal["coding", "creative", "productivity", "entertainment"]]
@@ -80,7 +57,6 @@ class AppQuery(TypedDict, total=False):
     end_date: Day
     limit: Annotated[int, Meta(ge=1, le=100)]
     offset: Annotated[int, Meta(ge=0, le=100)]
-    extra_query: Mapping[str, Any]
 
 
 class SessionCost(WireStruct):
@@ -93,7 +69,7 @@ class SessionCost(WireStruct):
     median_session_cost_usd: float | None = None
 
 
-class SessionCostQuery(TypedDict, total=False):
+class SessionCostQuery(QueryKeywords, total=False):
     """Which sessions to look at."""
 
     app_slug: str
@@ -101,7 +77,6 @@ class SessionCostQuery(TypedDict, total=False):
     turn_range: Open[Literal["1-turn", "2-9-turns", "10-49-turns", "50-plus-turns"]]
     limit: Annotated[int, Meta(ge=1, le=500)]
     offset: Annotated[int, Meta(ge=0, le=5000)]
-    extra_query: Mapping[str, Any]
 
 
 class TournamentStats(WireStruct):
@@ -125,11 +100,8 @@ class RunConfig(WireStruct):
 class Benchmark(WireStruct):
     """How a model did; which figures there are depends on the `source`.
 
-    Attributes:
-        source: ``artificial-analysis`` (indices), ``design-arena`` (`elo`, `win_rate`) or
-            ``openrouter`` (`accuracy`, or for searches `primary_score`).
-        primary_metric: What `primary_score` is.
-        avg_cost_per_task: USD.
+    It is ``artificial-analysis`` (indices), ``design-arena`` (`elo`, `win_rate`) or ``openrouter``
+    (`accuracy`, or for searches `primary_score`, which `primary_metric` names). Costs are USD.
     """
 
     source: str | None = None
@@ -159,7 +131,7 @@ class Benchmark(WireStruct):
     last_run_timestamp: str | None = None
 
 
-class BenchmarkQuery(TypedDict, total=False):
+class BenchmarkQuery(QueryKeywords, total=False):
     """Which results to list."""
 
     source: Open[Literal["artificial-analysis", "design-arena", "openrouter"]]
@@ -174,7 +146,6 @@ class BenchmarkQuery(TypedDict, total=False):
     arena: Open[Literal["models", "builders", "agents"]]
     category: str
     max_results: Annotated[int, Meta(ge=1)]
-    extra_query: Mapping[str, Any]
 
 
 class TaskModel(WireStruct):

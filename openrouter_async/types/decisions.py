@@ -1,22 +1,17 @@
-"""Decisions: questions with answers in numbers, about whatever a program is looking at.
-
-What may live here: the structs of ``/decisions`` and ``/systemone``, and the keywords of the calls.
-"""
+"""``/decisions``, ``/systemone``: questions about whatever is seen, answered in numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Required, TypedDict
+from typing import Annotated, Any, Required
 
 from msgspec import Meta
 
 from ._forms import Text
-from ._request import OrAnyMapping, OrMapping
+from ._request import BodyKeywords, OrAnyMapping, OrMapping
 from ._struct import WireStruct
 from .options import Trace
 from .routing import ProviderRouting
-
-__all__ = ["Decision", "DecisionBox", "DecisionParams", "DecisionUsage", "Decisions"]
 
 
 class DecisionBox(WireStruct):
@@ -29,17 +24,10 @@ class DecisionBox(WireStruct):
 
 
 class Decision(WireStruct):
-    """The answer to one question; `type` tells which of the fields has it.
+    """The answer to one question: a `choice`, `score`, `noul` or `box`, as `type` tells.
 
-    Attributes:
-        type: ``choice``, ``score``, ``noul`` or ``box``, as the question was.
-        choice: Which of the criteria fits.
-        score: A number on the scale of the criteria.
-        noul: How true it is, from 0 to 1.
-        box: Where it is.
-        confidence: How sure the model is, from 0 to 1.
-        probabilities: How likely each of the possible answers is.
-        legend: What each number of the scale stands for.
+    A choice is the criterion that fits, a score stands on the scale that `legend` explains; `noul`,
+    how true it is, and `confidence` are from 0 to 1, `probabilities` those of all answers.
     """
 
     type: str | None = None
@@ -70,7 +58,7 @@ class Decisions(WireStruct):
     usage: DecisionUsage | None = None
 
 
-class DecisionParams(TypedDict, total=False):
+class DecisionParams(BodyKeywords, total=False):
     """Keywords of `DecisionCalls.create`.
 
     Each question is a mapping with a ``type`` (``choice``, ``score``, ``noul`` or ``box``),
@@ -84,4 +72,3 @@ class DecisionParams(TypedDict, total=False):
     user: str
     session_id: Annotated[str, Meta(max_length=256)]
     trace: OrAnyMapping[Trace]
-    extra_body: Mapping[str, Any]

@@ -16,19 +16,10 @@ import msgspec
 from msgspec import Meta, field
 
 from ._arrived import Arrived
-from ._inference import CallKeywords, Id
-from ._request import Open, OrAnyMapping, OrMapping
+from ._request import CallKeywords, Id, Open, OrAnyMapping, OrMapping
 from ._struct import WireStruct
 from .options import Trace
 from .routing import ProviderRouting
-
-__all__ = [
-    "Embedding",
-    "EmbeddingParams",
-    "EmbeddingTokensDetails",
-    "EmbeddingUsage",
-    "EmbeddingsResponse",
-]
 
 
 class EmbeddingParams(CallKeywords, total=False):
@@ -48,12 +39,7 @@ class EmbeddingParams(CallKeywords, total=False):
 
 
 class Embedding(WireStruct):
-    """One vector.
-
-    Attributes:
-        index: Which of the inputs it is of; None where the server does not say.
-        embedding: The vector as it came: numbers, or base64 of 32-bit floats.
-    """
+    """One vector, as numbers or base64 of 32-bit floats; `index` is of which input, where said."""
 
     object: str = "embedding"
     index: int | None = None
@@ -100,12 +86,10 @@ class EmbeddingUsage(WireStruct):
 
 
 class EmbeddingsResponse(Arrived):
-    """The vectors of an ``/embeddings`` request.
+    """The vectors of an ``/embeddings`` request, in the order of the inputs.
 
-    Attributes:
-        data: The vectors with what was said of each, in the order of the inputs.
-        text: What came in place of vectors, where the answer was a plain string, which the
-            API's description allows; None otherwise.
+    `text` is what came in place of vectors, where the answer was a plain string, which the API's
+    description allows.
     """
 
     id: str | None = None
@@ -132,8 +116,3 @@ class EmbeddingsResponse(Arrived):
         [[1.0, 2.0]]
         """
         return [row.vector for row in self.data]
-
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None

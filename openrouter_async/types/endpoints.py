@@ -1,8 +1,4 @@
-"""Who serves a model, and how well: providers and their endpoints.
-
-What may live here: the wire structs of ``/models/.../endpoints``, ``/endpoints/zdr`` and
-``/providers``.
-"""
+"""Providers and their endpoints: ``/models/.../endpoints``, ``/endpoints/zdr``, ``/providers``."""
 
 from __future__ import annotations
 
@@ -10,8 +6,6 @@ from typing import Any
 
 from ._struct import WireStruct
 from .models import Architecture, Pricing
-
-__all__ = ["Endpoint", "ModelEndpoints", "Percentiles", "Performance", "Provider", "ToolChoices"]
 
 
 class Percentiles(WireStruct):
@@ -43,16 +37,11 @@ class ToolChoices(WireStruct):
 class Endpoint(WireStruct):
     """One way in which a provider serves a model; a service tier is an endpoint of its own.
 
-    Attributes:
-        tag: What `provider.order` and the like name it by, such as ``openai/priority``.
-        context_length: Tokens of prompt and answer together.
-        quantization: How its weights are stored, such as ``fp8``.
-        status: 0 where it is well; the lower, the worse.
-        uptime_last_5m: Percent of requests that went well.
-        latency_last_30m: Milliseconds to the first token.
-        throughput_last_30m: Tokens a second.
-        perf_last_30m_by_workload: The same by kind of work, such as ``text_generation``.
-        native_tools: Tools that the provider runs itself, by name.
+    `tag` is what `provider.order` and the like name it by, such as ``openai/priority``. `status` is
+    0 where it is well, and the lower, the worse; uptime is percent of requests that went well.
+    Latency is milliseconds to the first token, throughput tokens a second, also by kind of work,
+    such as ``text_generation``. `context_length` counts prompt and answer together; `quantization`
+    is how weights are stored, such as ``fp8``; `native_tools` are run by the provider itself.
     """
 
     name: str | None = None
@@ -95,13 +84,7 @@ class ModelEndpoints(WireStruct):
 
 
 class Provider(WireStruct):
-    """A company that serves models.
-
-    Attributes:
-        slug: What `provider.order` and the like name it by.
-        headquarters: The country, in two letters.
-        datacenters: Countries, in two letters each.
-    """
+    """A company that serves models, named in requests by its `slug`; countries have two letters."""
 
     name: str | None = None
     slug: str | None = None

@@ -1,27 +1,17 @@
-"""External users: the people behind a service, whom its requests name in ``user``.
-
-What may live here: the wire struct of ``/external-users``, and the keywords of its calls.
-"""
+"""``/external-users``: the people behind a service, whom its requests name in ``user``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Required, TypedDict
+from typing import Required
 
 from ._forms import Text
+from ._request import BodyKeywords
 from ._struct import WireStruct
 from .pages import PageQuery
 
-__all__ = ["ExternalUser", "ExternalUserChanges", "ExternalUserQuery", "NewExternalUser"]
-
 
 class ExternalUser(WireStruct):
-    """Somebody who uses the account through a service of its own.
-
-    Attributes:
-        user: What the service calls them.
-        is_active: Whether their requests are answered.
-    """
+    """Whom a service calls `user`; requests of one who is not `is_active` are not answered."""
 
     user: str = ""
     is_active: bool | None = None
@@ -29,18 +19,16 @@ class ExternalUser(WireStruct):
     updated_at: str | None = None
 
 
-class NewExternalUser(TypedDict, total=False):
+class NewExternalUser(BodyKeywords, total=False):
     """Keywords of `ExternalUsers.create`."""
 
     user: Required[Text]
-    extra_body: Mapping[str, Any]
 
 
-class ExternalUserChanges(TypedDict, total=False):
+class ExternalUserChanges(BodyKeywords, total=False):
     """Keywords of `ExternalUsers.update`."""
 
     is_active: Required[bool]
-    extra_body: Mapping[str, Any]
 
 
 class ExternalUserQuery(PageQuery, total=False):

@@ -1,34 +1,27 @@
-"""Files that OpenRouter keeps, or a provider for it.
+"""``/files``: files that OpenRouter keeps, or a provider for it.
 
-What may live here: the wire structs of ``/files``, and the keywords of its calls. A file comes in
-one of three shapes, told apart by `shape`; here it is one struct with what each of them has.
+A file comes in one of three shapes; here it is one struct with what each of them has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias, TypedDict
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, field
 
 from ._forms import Uuid
-from ._request import Open
+from ._request import Open, QueryKeywords
 from ._struct import WireStruct
 from .pages import PageBody
-
-__all__ = ["DeletedFile", "FileList", "FileObject", "FilePlace", "FileQuery"]
 
 _Provider: TypeAlias = Open[Literal["openai", "anthropic"]]
 
 
 class FileObject(WireStruct):
-    """A file that is kept.
+    """A file that is kept, such as ``or_file_...``.
 
-    Attributes:
-        id: Its id, such as ``or_file_...``.
-        shape: Whose form the record has: ``openrouter``, ``openai`` or ``anthropic``.
-        created_at: When it was made: in ISO 8601, or in seconds since the epoch.
-        downloadable: Whether its content can be had; what was uploaded cannot.
+    `shape` is whose form the record has: ``openrouter``, ``openai`` or ``anthropic``; `created_at`
+    is in ISO 8601, or in seconds since the epoch. What was uploaded is not `downloadable`.
     """
 
     id: str = ""
@@ -67,12 +60,11 @@ class DeletedFile(WireStruct):
     deleted: bool = True
 
 
-class FilePlace(TypedDict, total=False):
+class FilePlace(QueryKeywords, total=False):
     """Where a file is: in a workspace, or with a provider to whom the account has a key."""
 
     workspace_id: Uuid
     provider: _Provider
-    extra_query: Mapping[str, Any]
 
 
 class FileQuery(FilePlace, total=False):

@@ -1,14 +1,9 @@
-"""The record that OpenRouter keeps of a generation.
-
-What may live here: the wire struct of ``GET /generation``. Nearly all of it has been seen null.
-"""
+"""``GET /generation``: the record of a generation, nearly all of which has been seen null."""
 
 from __future__ import annotations
 
 from ._struct import KeptStruct
 from .usage import CompletionTokensDetails, CostDetails, PromptTokensDetails, Usage
-
-__all__ = ["GenerationRecord", "ProviderResponse"]
 
 
 class ProviderResponse(KeptStruct):
@@ -27,17 +22,12 @@ class ProviderResponse(KeptStruct):
 class GenerationRecord(KeptStruct):
     """What OpenRouter has noted of one generation, complete some moments after its end.
 
-    Attributes:
-        tokens_prompt: Tokens of the prompt, counted by one tokenizer for all models.
-        native_tokens_prompt: The same by the model's own tokenizer, which is what is charged.
-        usage: USD charged.
-        total_cost: USD charged.
-        upstream_inference_cost: USD that the provider charged to the user's own provider key.
-        cache_discount: USD saved by the prompt cache; negative where writing it cost more.
-        latency: Milliseconds to the first token.
-        generation_time: Milliseconds of generating.
-        moderation_latency: Milliseconds of moderation.
-        cancelled: Whether the client left before the end.
+    ``tokens_`` are counted by one tokenizer for all models, ``native_tokens_`` by the model's own,
+    and those are charged. `usage` and `total_cost` are USD charged, `upstream_inference_cost` USD
+    that the provider charged to the user's own key, `cache_discount` USD that the prompt cache
+    saved, negative where writing it cost more. `latency` (to the first token), `generation_time`
+    and `moderation_latency` are milliseconds. `cancelled` tells that the client left before the
+    end.
     """
 
     id: str | None = None

@@ -1,27 +1,14 @@
-"""What was said in a generation, where OpenRouter keeps it, and what one thought of it.
-
-What may live here: the wire structs of ``/generation/content`` and ``/generation/feedback``.
-"""
+"""What was said in a generation, where that is kept, and what one thought of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Required, TypedDict
+from typing import Annotated, Any, Literal, Required
 
 from msgspec import Meta
 
 from ._forms import Text
-from ._request import Open
+from ._request import BodyKeywords, Open
 from ._struct import WireStruct
-
-__all__ = [
-    "FeedbackFields",
-    "FeedbackReceipt",
-    "GenerationContent",
-    "GenerationFailure",
-    "GenerationOutput",
-    "PreviousError",
-]
 
 
 class GenerationOutput(WireStruct):
@@ -51,18 +38,14 @@ class GenerationFailure(WireStruct):
 
 
 class GenerationContent(WireStruct):
-    """What was asked and answered.
-
-    Attributes:
-        input: ``{"prompt": ...}`` or ``{"messages": [...]}``; of embeddings what was embedded.
-    """
+    """What was answered to ``{"prompt": ...}``, ``{"messages": [...]}`` or what was embedded."""
 
     input: Any = None
     output: GenerationOutput | None = None
     error: GenerationFailure | None = None
 
 
-class FeedbackFields(TypedDict, total=False):
+class FeedbackFields(BodyKeywords, total=False):
     """What is wrong with a generation."""
 
     generation_id: Required[Text]
@@ -73,7 +56,6 @@ class FeedbackFields(TypedDict, total=False):
         ]
     ]
     comment: Annotated[str, Meta(max_length=1000)]
-    extra_body: Mapping[str, Any]
 
 
 class FeedbackReceipt(WireStruct):

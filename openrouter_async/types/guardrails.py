@@ -1,36 +1,16 @@
-"""Guardrails: what keys and members may call, spend and say.
-
-What may live here: the structs of ``/guardrails``, and the keywords of its calls.
-"""
+"""``/guardrails``: what keys and members may call, spend and say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from collections.abc import Sequence
+from typing import Annotated, Literal, Required, TypeAlias
 
 from msgspec import UNSET, Meta
 
 from ._forms import Text, Uuid
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrMapping, RequestStruct
 from ._struct import WireStruct
 from .pages import PageQuery
-
-__all__ = [
-    "AssignedCount",
-    "BuiltinFilter",
-    "ContentFilter",
-    "Guardrail",
-    "GuardrailChanges",
-    "GuardrailQuery",
-    "KeyAssignment",
-    "KeysToAssign",
-    "MemberAssignment",
-    "MembersToAssign",
-    "NewBuiltinFilter",
-    "NewContentFilter",
-    "NewGuardrail",
-    "UnassignedCount",
-]
 
 _Action: TypeAlias = Open[Literal["redact", "block", "flag"]]
 _Builtin: TypeAlias = Open[
@@ -62,11 +42,9 @@ class BuiltinFilter(WireStruct):
 class Guardrail(WireStruct):
     """A guardrail; None in a list of models or providers is all of them.
 
-    Attributes:
-        limit_usd: The most that each of its keys or members may spend in an interval, in USD.
-        reset_interval: When that begins anew: ``daily``, ``weekly`` or ``monthly``.
-        enforce_zdr: Whether only endpoints with zero data retention are called; the others of
-            this name alike, for one provider each.
+    `limit_usd` is the most that each key or member may spend, in USD, until it begins anew:
+    ``daily``, ``weekly`` or ``monthly``. `enforce_zdr`, for all providers or one, is whether only
+    endpoints with zero data retention are called.
     """
 
     id: str = ""
@@ -150,7 +128,7 @@ class NewBuiltinFilter(RequestStruct, kw_only=True):
     scan_scope: Maybe[Open[Literal["user_only", "all_messages"]]] = UNSET
 
 
-class _Settings(TypedDict, total=False):
+class _Settings(BodyKeywords, total=False):
     description: str | None
     limit_usd: Annotated[float, Meta(gt=0)] | None
     reset_interval: Open[Literal["daily", "weekly", "monthly"]] | None
@@ -180,14 +158,12 @@ class NewGuardrail(_Settings, total=False):
 
     name: Required[Text]
     workspace_id: Uuid
-    extra_body: Mapping[str, Any]
 
 
 class GuardrailChanges(_Settings, total=False):
     """Keywords of `Guardrails.update`."""
 
     name: Text
-    extra_body: Mapping[str, Any]
 
 
 class GuardrailQuery(PageQuery, total=False):
@@ -196,15 +172,13 @@ class GuardrailQuery(PageQuery, total=False):
     workspace_id: Uuid
 
 
-class KeysToAssign(TypedDict, total=False):
+class KeysToAssign(BodyKeywords, total=False):
     """Keywords of `Guardrails.assign_keys` and `unassign_keys`."""
 
     key_hashes: Required[_Named]
-    extra_body: Mapping[str, Any]
 
 
-class MembersToAssign(TypedDict, total=False):
+class MembersToAssign(BodyKeywords, total=False):
     """Keywords of `Guardrails.assign_members` and `unassign_members`."""
 
     member_user_ids: Required[_Named]
-    extra_body: Mapping[str, Any]

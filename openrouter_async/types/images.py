@@ -1,7 +1,6 @@
-"""The ``/images`` endpoint: what is asked, what comes, and which models there are.
+"""``/images``: what is asked, what comes, and which models there are.
 
-What may live here: typed keywords of the request, events and rows as values. Models that draw
-take their own part of all this; what they do not know the API drops or refuses.
+Models that draw take their own part of all this; what they do not know the API drops or refuses.
 """
 
 from __future__ import annotations
@@ -9,11 +8,11 @@ from __future__ import annotations
 import binascii
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypedDict
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, field
 
-from ._request import Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
 from ._sniff import image_type
 from ._struct import WireStruct
 from .chat import ErrorBody
@@ -21,18 +20,6 @@ from .media import Image, ImageURL
 from .options import Trace
 from .routing import ProviderSort
 from .usage import Usage
-
-__all__ = [
-    "AspectRatio",
-    "ImageEndpoint",
-    "ImageEvent",
-    "ImageModel",
-    "ImageParams",
-    "ImagePrice",
-    "ImageProviderRouting",
-    "ParameterRange",
-    "pixel_size",
-]
 
 AspectRatio: TypeAlias = Literal[
     "1:1",
@@ -91,16 +78,10 @@ def pixel_size(
 
 
 class ImageProviderRouting(RequestStruct, kw_only=True):
-    """Which providers may draw, and what is passed on to them.
+    """Which providers may draw, as in `ProviderRouting`, and what is passed on to them.
 
-    Attributes:
-        order: Slugs to try first, in this order.
-        only: The only slugs to use.
-        ignore: Slugs not to use.
-        allow_fallbacks: False uses none besides `order`.
-        sort: What to sort them by, where there is no `order`.
-        options: A provider's own options by its slug, such as
-            ``{"black-forest-labs": {"steps": 40}}``.
+    `sort` is for want of `order`; `options` are a provider's own, by its slug, such as
+    ``{"black-forest-labs": {"steps": 40}}``.
     """
 
     order: Maybe[Sequence[str] | None] = UNSET
@@ -113,7 +94,7 @@ class ImageProviderRouting(RequestStruct, kw_only=True):
     options: Maybe[Mapping[str, Mapping[str, Any]]] = UNSET
 
 
-class ImageParams(TypedDict, total=False):
+class ImageParams(BodyKeywords, total=False):
     """Every documented field of an ``/images`` request besides prompt, model and references.
 
     What is not given is not sent. ``n`` is the most images to draw, and fewer may come;
@@ -140,7 +121,6 @@ class ImageParams(TypedDict, total=False):
     user: str
     session_id: str
     trace: OrAnyMapping[Trace]
-    extra_body: Mapping[str, Any]
     extra_headers: Mapping[str, str]
 
 
@@ -223,11 +203,7 @@ def _kind_of(coded: str) -> str | None:
 
 
 class ParameterRange(WireStruct):
-    """Which values a parameter may have.
-
-    Attributes:
-        type: ``enum`` (one of `values`), ``range`` (from `min` to `max`) or ``boolean``.
-    """
+    """Values of a parameter, by `type`: ``enum`` (of `values`), ``range`` or ``boolean``."""
 
     type: str = ""
     values: list[Any] | None = None
@@ -243,12 +219,10 @@ class ImageArchitecture(WireStruct):
 
 
 class ImageModel(WireStruct):
-    """A model that draws.
+    """A model that draws, with what any of its endpoints takes, by name.
 
-    Attributes:
-        supported_parameters: What any of its endpoints takes, by name.
-        supports_streaming: Whether a stream brings more than the finished image.
-        endpoints: Where its endpoints are listed; `Images.endpoints` asks there.
+    `supports_streaming` is whether a stream brings more than the finished image; `endpoints` is
+    where they are listed, and `Images.endpoints` asks there.
     """
 
     id: str = ""
@@ -264,13 +238,9 @@ class ImageModel(WireStruct):
 
 
 class ImagePrice(WireStruct):
-    """What one unit costs.
+    """What a `unit` (``image``, ``megapixel``, ``token``) costs of a `variant`, where they differ.
 
-    Attributes:
-        billable: What is charged for: ``output_image``, ``input_image``, ``input_text``, ...
-        unit: ``image``, ``megapixel`` or ``token``.
-        cost_usd: USD for one unit.
-        variant: Which kind of image, where they differ.
+    `billable` is what is charged for: ``output_image``, ``input_image``, ``input_text``, ...
     """
 
     billable: str = ""
@@ -280,12 +250,7 @@ class ImagePrice(WireStruct):
 
 
 class ImageEndpoint(WireStruct):
-    """A provider that serves a model.
-
-    Attributes:
-        supported_parameters: What it takes, by name.
-        allowed_passthrough_parameters: What ``provider.options`` may hold for it.
-    """
+    """A provider that serves a model, with what it takes and what ``provider.options`` may hold."""
 
     provider_name: str = ""
     provider_slug: str = ""

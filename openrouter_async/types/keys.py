@@ -1,32 +1,14 @@
-"""API keys, as management calls and a key's own record show them.
-
-What may live here: the wire structs of ``/keys`` and ``/key``, and the keywords of their calls.
-"""
+"""API keys: ``/keys`` for management, and ``/key`` for a key's own record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from typing import Annotated, Literal, Required, TypeAlias
 
 from msgspec import UNSET, Meta
 
 from ._forms import Moment, Text, Uuid
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrMapping, QueryKeywords, RequestStruct
 from ._struct import SecretStruct, WireStruct
-
-__all__ = [
-    "CreatedKey",
-    "CurrentKey",
-    "External",
-    "FreeRequests",
-    "Key",
-    "KeyBudget",
-    "KeyChanges",
-    "KeyQuery",
-    "KeyRateLimit",
-    "KeyUsage",
-    "NewKey",
-]
 
 _Reset: TypeAlias = Open[Literal["daily", "weekly", "monthly"]] | None
 _Limit: TypeAlias = Annotated[float, Meta(ge=0)] | None
@@ -35,13 +17,9 @@ _Limit: TypeAlias = Annotated[float, Meta(ge=0)] | None
 class KeyUsage(WireStruct):
     """What a key may spend and has spent, in USD; ``byok_`` is what own provider keys paid for.
 
-    Attributes:
-        label: The key with its middle left out.
-        limit: The most that it may spend; None is without limit.
-        limit_remaining: What is left of that.
-        limit_reset: When the limit begins anew: ``daily``, ``weekly``, ``monthly``, or never.
-        include_byok_in_limit: Whether what own provider keys paid for counts towards it.
-        expires_at: When the key ends, in ISO 8601.
+    `include_byok_in_limit` has that count too. `label` is the key with its middle left out; a
+    `limit` of None is none, and begins anew ``daily``, ``weekly``, ``monthly``, or never;
+    `expires_at` is in ISO 8601.
     """
 
     label: str | None = None
@@ -62,15 +40,7 @@ class KeyUsage(WireStruct):
 
 
 class Key(KeyUsage):
-    """An API key of the account.
-
-    Attributes:
-        hash: What it is named by; the SHA-256 of the key itself.
-        name: What a person calls it.
-        disabled: Whether it is switched off.
-        workspace_id: The workspace that it belongs to.
-        external_user: The external user that it was made for.
-    """
+    """An API key of the account, named by its `hash`, the SHA-256 of the key itself."""
 
     hash: str = ""
     name: str | None = None
@@ -83,12 +53,7 @@ class Key(KeyUsage):
 
 
 class CreatedKey(SecretStruct):
-    """A key that was just made: the only answer that shows the key itself.
-
-    Attributes:
-        key: The key, which cannot be had again.
-        data: What is known of it.
-    """
+    """A key that was just made: no other answer ever shows the key itself."""
 
     key: str | None = None
     data: Key | None = None
@@ -125,15 +90,10 @@ class FreeRequests(WireStruct):
 
 
 class CurrentKey(KeyUsage):
-    """The key that a client uses.
+    """The key that a client uses; one for management calls is none for models.
 
-    Attributes:
-        is_free_tier: Whether its account never bought credits.
-        is_management_key: Whether it is for management calls, and not for models.
-        allowed_data_regions: Where its requests may be processed.
-        budgets: The budgets that it is under.
-        effective_budget: The one of them that is used up first.
-        free_model_daily_requests: What is left of today's requests to free models.
+    `is_free_tier` tells that its account never bought credits; `effective_budget` is the one of its
+    budgets that is used up first; the free requests are those of today.
     """
 
     is_free_tier: bool | None = None
@@ -148,29 +108,23 @@ class CurrentKey(KeyUsage):
     free_model_daily_requests: FreeRequests | None = None
 
 
-class KeyQuery(TypedDict, total=False):
+class KeyQuery(QueryKeywords, total=False):
     """Which keys to list: of the default workspace unless ``workspace_id`` names one."""
 
     include_disabled: bool
     include_expired: bool
     workspace_id: Uuid
     offset: int
-    extra_query: Mapping[str, Any]
 
 
 class External(RequestStruct):
-    """Whose key it is, of the users of an app that gives keys to them.
-
-    Attributes:
-        user: The user, as the app calls it.
-        api_key: The key that the app has for it already.
-    """
+    """The `user` of an app that gives keys to its users, and the `api_key` that it has for them."""
 
     user: Text
     api_key: Maybe[str | None] = UNSET
 
 
-class NewKey(TypedDict, total=False):
+class NewKey(BodyKeywords, total=False):
     """What a new key is like; ``limit`` is in USD, ``expires_at`` must be in UTC."""
 
     name: Required[Text]
@@ -181,10 +135,9 @@ class NewKey(TypedDict, total=False):
     workspace_id: Uuid
     creator_user_id: Text | None
     external: OrMapping[External]
-    extra_body: Mapping[str, Any]
 
 
-class KeyChanges(TypedDict, total=False):
+class KeyChanges(BodyKeywords, total=False):
     """What to change of a key; what is not given stays, None takes a limit away."""
 
     name: str
@@ -193,4 +146,3 @@ class KeyChanges(TypedDict, total=False):
     limit_reset: _Reset
     include_byok_in_limit: bool
     workspace_id: Uuid
-    extra_body: Mapping[str, Any]

@@ -15,11 +15,8 @@ from urllib.parse import unquote, unquote_to_bytes
 import msgspec
 from msgspec import field
 
-from ._dimensions import dimensions
-from ._sniff import image_type
+from ._sniff import dimensions, image_type
 from ._struct import KeptStruct, WireStruct
-
-__all__ = ["AudioDelta", "Image", "ImageURL"]
 
 _SUFFIXES: Final = {
     "image/png": ".png",
@@ -174,12 +171,9 @@ class Image(KeptStruct):  # noqa: PLW1641 - no struct that can change has a hash
 
 
 class AudioDelta(WireStruct):
-    """A piece of spoken answer.
+    """A piece of spoken answer: base64 in the format that was asked for, and its words.
 
-    Attributes:
-        data: Base64 of the audio, in the format that was asked for.
-        transcript: The words of this piece.
-        expires_at: When the audio's id stops being valid, in seconds since the epoch.
+    `expires_at` is when the audio's id stops being valid, in seconds since the epoch.
     """
 
     id: str | None = None

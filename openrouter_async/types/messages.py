@@ -13,27 +13,9 @@ from msgspec import UNSET, Struct
 
 from ._request import Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
 from .attachment import Attachment
-from .caching import CacheControl, PromptCacheBreakpoint
 from .chat import Annotation, ContentPart, ReasoningDetail, ToolCall
 from .media import AudioDelta, Image, ImageURL
-
-__all__ = [
-    "AssistantMessage",
-    "AudioPart",
-    "DeveloperMessage",
-    "FileData",
-    "FilePart",
-    "ImagePart",
-    "InputAudio",
-    "MessageParam",
-    "Part",
-    "SystemMessage",
-    "TextPart",
-    "ToolMessage",
-    "UserMessage",
-    "VideoPart",
-    "VideoURL",
-]
+from .options import CacheControl, PromptCacheBreakpoint
 
 MessageParam: TypeAlias = Mapping[str, Any] | Struct
 """One message of a request: a plain mapping of the wire form, or a message struct."""
@@ -141,12 +123,9 @@ class UserMessage(RequestStruct, kw_only=True):
 class AssistantMessage(RequestStruct, kw_only=True):
     """What the model said earlier; as the last message, how its answer begins.
 
-    An answer's own `Message` can stand in its place.
-
-    Attributes:
-        content: None, rather than an empty text, where there are only tool calls.
-        reasoning_details: All of them, unchanged and in order.
-        model: Which model said it; the auto router can stay with it.
+    An answer's own `Message` can stand in its place. `content` is None, rather than an empty text,
+    where there are only tool calls; `reasoning_details` are sent all, unchanged and in order;
+    `model` is who said it, with which the auto router can stay.
     """
 
     role: Literal["assistant"] = "assistant"

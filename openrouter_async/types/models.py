@@ -6,95 +6,59 @@ they are multiplied by millions. What a request costs by them is reckoned in `_p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from ._request import Open
+from ._request import Open, QueryKeywords
 from ._struct import WireStruct
 from .usage import Usage
 
-__all__ = [
-    "AliasTarget",
-    "Architecture",
-    "ArtificialAnalysis",
-    "Benchmarks",
-    "DefaultParameters",
-    "DesignArena",
-    "Model",
-    "ModelCount",
-    "ModelLinks",
-    "ModelList",
-    "ModelQuery",
-    "ModelReasoning",
-    "ModelsPage",
-    "PageLinks",
-    "PriceOverride",
-    "Pricing",
-    "RequestLimits",
-    "TopProvider",
-    "UserModelQuery",
-]
+
+class TokenPrices(WireStruct):
+    """Prices in USD for one token that an override can replace."""
+
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+    input_cache_read: Decimal | None = None
+    input_cache_write: Decimal | None = None
+    input_cache_write_1h: Decimal | None = None
+    audio: Decimal | None = None
+    input_audio_cache: Decimal | None = None
 
 
-class PriceOverride(WireStruct):
+class PriceOverride(TokenPrices):
     """Prices that replace the model's where every condition of this entry holds.
 
-    Attributes:
-        min_prompt_tokens: The prompt has more tokens than this.
-        utc_start: The hour and minute from which on it holds, as the number HHMM of UTC.
-        utc_end: The hour and minute before which it holds; it may lie past midnight.
-        utc_days: The days of the week on which it holds, such as ``monday``.
+    The prompt has more than `min_prompt_tokens`; it is `utc_start` or later and before `utc_end`
+    (numbers HHMM, perhaps past midnight), on one of `utc_days`, such as ``monday``.
     """
 
     min_prompt_tokens: int | None = None
     utc_start: int | None = None
     utc_end: int | None = None
     utc_days: list[str] | None = None
-    prompt: Decimal | None = None
-    completion: Decimal | None = None
-    input_cache_read: Decimal | None = None
-    input_cache_write: Decimal | None = None
-    input_cache_write_1h: Decimal | None = None
-    audio: Decimal | None = None
-    input_audio_cache: Decimal | None = None
 
 
-class Pricing(WireStruct):
+class Pricing(TokenPrices):
     """Prices in USD for one token, request or unit; a router's are negative, for "it depends".
 
-    Attributes:
-        prompt: One token of the prompt.
-        completion: One token of the answer.
-        request: One request.
-        image: One image of the prompt.
-        image_token: One token of an image of the prompt.
-        image_output: One token of an image of the answer.
-        audio: One token of sound of the prompt.
-        audio_output: One token of sound of the answer.
-        web_search: One search.
-        internal_reasoning: One token of reasoning, where it has a price of its own.
-        discount: What is taken off already, from 0 to 1.
-        overrides: Later entries win, price by price.
+    `image` is for one image of the prompt, `image_token` for a token of it, `audio` for a token of
+    sound; `image_output` and `audio_output` are for tokens of the answer, `web_search` for one
+    search, `internal_reasoning` where that has a price of its own. `discount`, from 0 to 1, is
+    taken off already; of `overrides` the later win, price by price.
     """
 
-    prompt: Decimal | None = None
-    completion: Decimal | None = None
     request: Decimal | None = None
     image: Decimal | None = None
     image_token: Decimal | None = None
     image_output: Decimal | None = None
-    audio: Decimal | None = None
     audio_output: Decimal | None = None
-    input_audio_cache: Decimal | None = None
     web_search: Decimal | None = None
     internal_reasoning: Decimal | None = None
-    input_cache_read: Decimal | None = None
-    input_cache_write: Decimal | None = None
-    input_cache_write_1h: Decimal | None = None
     discount: float | None = None
     overrides: list[PriceOverride] | None = None
 
@@ -186,14 +150,10 @@ class ModelLinks(WireStruct):
 class Model(WireStruct):
     """One model of ``GET /models``.
 
-    Attributes:
-        id: The slug to ask for.
-        canonical_slug: The slug that never changes.
-        created: When it was added, in seconds since the epoch.
-        context_length: Tokens of prompt and answer together.
-        supported_voices: Voices for speech.
-        knowledge_cutoff: The last day of what it knows, as YYYY-MM-DD.
-        expiration_date: The day from which on it is gone, as YYYY-MM-DD.
+    `id` is the slug to ask for, `canonical_slug` the one that never changes; `created` is in
+    seconds since the epoch; `context_length` counts tokens of prompt and answer together; voices
+    are for speech. `knowledge_cutoff` is the last day of what it knows and `expiration_date` the
+    day from which on it is gone, as YYYY-MM-DD.
     """
 
     id: str = ""
@@ -260,7 +220,14 @@ class ModelCount(WireStruct):
     count: int | None = None
 
 
-class ModelQuery(TypedDict, total=False):
+class ModelsPage(QueryKeywords, total=False):
+    """Where in a list of models to begin, and how many rows a page is to have."""
+
+    offset: Annotated[int, Meta(ge=0)]
+    limit: Annotated[int, Meta(ge=1, le=1000)]
+
+
+class ModelQuery(ModelsPage, total=False):
     """Which models to list, and in which order; a sequence asks for models with all of it.
 
     Prices are in USD a million tokens, ``context`` is the least number of tokens, ages are in
@@ -299,17 +266,6 @@ class ModelQuery(TypedDict, total=False):
     max_agentic_index: float
     min_tool_success_rate: float
     max_tool_success_rate: float
-    offset: Annotated[int, Meta(ge=0)]
-    limit: Annotated[int, Meta(ge=1, le=1000)]
-    extra_query: Mapping[str, Any]
-
-
-class ModelsPage(TypedDict, total=False):
-    """Where in a list of models to begin, and how many rows a page is to have."""
-
-    offset: Annotated[int, Meta(ge=0)]
-    limit: Annotated[int, Meta(ge=1, le=1000)]
-    extra_query: Mapping[str, Any]
 
 
 class UserModelQuery(ModelsPage, total=False):

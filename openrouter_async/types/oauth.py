@@ -1,29 +1,14 @@
-"""Signing in at OpenRouter: codes, keys and tokens.
-
-What may live here: the wire structs of ``/auth`` and ``/oauth``, and the keywords of their calls.
-"""
+"""Signing in at OpenRouter by codes, keys and tokens: ``/auth`` and ``/oauth``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from typing import Annotated, Literal, Required, TypeAlias, TypedDict
 
 from msgspec import Meta
 
 from ._forms import Moment, Text, Uuid
-from ._request import Open
+from ._request import BodyKeywords, Open
 from ._struct import SecretStruct, WireStruct
-
-__all__ = [
-    "AccessToken",
-    "AuthCode",
-    "AuthCodeFields",
-    "ExchangedKey",
-    "JSONWebKey",
-    "KeyExchange",
-    "SignInFields",
-    "TokenExchange",
-]
 
 _Method: TypeAlias = Literal["S256", "plain"]
 _Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -34,24 +19,18 @@ _TOKEN_TYPE: TypeAlias = Literal["urn:ietf:params:oauth:token-type:access_token"
 
 
 class ExchangedKey(SecretStruct):
-    """The key that a user gave to an app.
-
-    Attributes:
-        key: The key, which cannot be had again.
-        user_id: Whose it is.
-    """
+    """The key that a user gave to an app, which cannot be had again."""
 
     key: str = ""
     user_id: str | None = None
 
 
-class KeyExchange(TypedDict, total=False):
+class KeyExchange(BodyKeywords, total=False):
     """What a key is given for."""
 
     code: Required[Text]
     code_verifier: _Verifier | None
     code_challenge_method: _Method | None
-    extra_body: Mapping[str, Any]
 
 
 class SignInFields(TypedDict, total=False):
@@ -61,7 +40,7 @@ class SignInFields(TypedDict, total=False):
     limit: Annotated[float, Meta(ge=0)]
 
 
-class AuthCodeFields(SignInFields, total=False):
+class AuthCodeFields(SignInFields, BodyKeywords, total=False):
     """What a code is made for; ``usage_limit_type`` is when the limit begins anew."""
 
     callback_url: Required[Text]
@@ -72,7 +51,6 @@ class AuthCodeFields(SignInFields, total=False):
     workspace_id: Uuid
     spawn_agent: str
     spawn_cloud: str
-    extra_body: Mapping[str, Any]
 
 
 class AuthCode(SecretStruct):
@@ -83,7 +61,7 @@ class AuthCode(SecretStruct):
     created_at: str | None = None
 
 
-class TokenExchange(TypedDict, total=False):
+class TokenExchange(BodyKeywords, total=False):
     """What a short-lived token is given for: a signed statement of an identity provider."""
 
     grant_type: Literal["urn:ietf:params:oauth:grant-type:token-exchange"]
@@ -92,7 +70,6 @@ class TokenExchange(TypedDict, total=False):
     subject_token_type: Literal["urn:ietf:params:oauth:token-type:jwt"]
     requested_token_type: _TOKEN_TYPE
     scope: Open[Literal["inference", "management"]]
-    extra_body: Mapping[str, Any]
 
 
 class AccessToken(SecretStruct):

@@ -1,29 +1,16 @@
-"""Destinations that OpenRouter sends traces of requests to.
-
-What may live here: the structs of ``/observability``, and the keywords of its calls.
-"""
+"""``/observability``: destinations that OpenRouter sends traces of requests to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from typing import Annotated, Any, Literal, Required, TypeAlias
 
 from msgspec import UNSET, Meta
 
 from ._forms import Text, Uuid
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrMapping, RequestStruct
 from ._struct import SecretStruct
 from .pages import PageQuery
-
-__all__ = [
-    "Destination",
-    "DestinationChanges",
-    "DestinationQuery",
-    "FilterGroup",
-    "FilterRule",
-    "FilterRules",
-    "NewDestination",
-]
 
 _Kind: TypeAlias = Open[
     Literal["arize", "braintrust", "clickhouse", "datadog", "grafana", "langfuse", "langsmith"]
@@ -68,13 +55,9 @@ class FilterRules(RequestStruct, kw_only=True):
 class Destination(SecretStruct):
     """Where traces go; its repr shows nothing, as `config` may hold credentials.
 
-    Attributes:
-        type: Which service, such as ``langfuse``; it decides what `config` holds.
-        config: Addresses and credentials, masked by the API.
-        api_key_hashes: The keys whose requests are told of; None is all of them.
-        filter_rules: Which of their requests.
-        sampling_rate: Which part of those, from 0 to 1.
-        privacy_mode: Whether prompts and answers are left out.
+    The service, such as ``langfuse``, decides what `config` holds; the API masks it. Told of is
+    `sampling_rate`, from 0 to 1, of the requests that fit the rules, of the keys in
+    `api_key_hashes` (None is all); in `privacy_mode` without prompts and answers.
     """
 
     id: str = ""
@@ -96,7 +79,7 @@ class Destination(SecretStruct):
     updated_at: str | None = None
 
 
-class _Settings(TypedDict, total=False):
+class _Settings(BodyKeywords, total=False):
     enabled: bool
     api_key_hashes: Annotated[Sequence[str], Meta(min_length=1)] | None
     filter_rules: OrMapping[FilterRules] | None
@@ -116,7 +99,6 @@ class NewDestination(_Settings, total=False):
     name: Required[Text]
     config: Required[Mapping[str, Any]]
     workspace_id: Uuid
-    extra_body: Mapping[str, Any]
 
 
 class DestinationChanges(_Settings, total=False):
@@ -124,7 +106,6 @@ class DestinationChanges(_Settings, total=False):
 
     name: Text
     config: Mapping[str, Any]
-    extra_body: Mapping[str, Any]
 
 
 class DestinationQuery(PageQuery, total=False):

@@ -12,30 +12,6 @@ from msgspec import UNSET, Meta
 
 from ._request import Maybe, Open, OrMapping, RequestStruct
 
-__all__ = [
-    "AudioOptions",
-    "Debug",
-    "Effort",
-    "FinishReasonIs",
-    "GrammarFormat",
-    "HasToolCall",
-    "ImageConfig",
-    "JSONSchema",
-    "JSONSchemaFormat",
-    "MaxCost",
-    "MaxTokensUsed",
-    "NamedFormat",
-    "Prediction",
-    "PredictionText",
-    "Reasoning",
-    "ResponseFormat",
-    "StepCountIs",
-    "StopCondition",
-    "Trace",
-    "WebSearchOptions",
-    "XSearchFilter",
-]
-
 Effort: TypeAlias = Open[Literal["max", "xhigh", "high", "medium", "low", "minimal", "none"]]
 """How hard to think."""
 
@@ -217,3 +193,23 @@ class Debug(RequestStruct, kw_only=True):
     """What a stream tells of its own making; not for production."""
 
     echo_upstream_body: Maybe[bool] = UNSET
+
+
+class CacheControl(RequestStruct, kw_only=True):
+    """Cache up to here, in Anthropic's form; `ttl` is how long."""
+
+    type: Open[Literal["ephemeral"]] = "ephemeral"
+    ttl: Maybe[Open[Literal["5m", "1h"]]] = UNSET
+
+
+class PromptCacheBreakpoint(RequestStruct, kw_only=True):
+    """Cache up to here, in OpenAI's form."""
+
+    mode: Open[Literal["explicit"]] = "explicit"
+
+
+class PromptCacheOptions(RequestStruct, kw_only=True):
+    """Turns OpenAI's explicit prompt caching on for a request."""
+
+    mode: Open[Literal["explicit"]] = "explicit"
+    ttl: Maybe[str | None] = UNSET

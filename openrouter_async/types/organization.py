@@ -1,16 +1,11 @@
-"""The organization: who belongs to it, and its settings.
-
-What may live here: the wire structs of ``/organization``, and the keywords of its calls.
-"""
+"""``/organization``: who belongs to it, and its settings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Required, TypedDict
+from typing import Required
 
+from ._request import BodyKeywords
 from ._struct import WireStruct
-
-__all__ = ["Member", "OrganizationChanges", "OrganizationSettings"]
 
 
 class Member(WireStruct):
@@ -30,8 +25,7 @@ class OrganizationSettings(WireStruct):
     is_filtered_model_catalog_enabled: bool | None = None
 
 
-class OrganizationChanges(TypedDict, total=False):
+class OrganizationChanges(BodyKeywords, total=False):
     """Keywords of `Organization.update`."""
 
     is_filtered_model_catalog_enabled: Required[bool]
-    extra_body: Mapping[str, Any]

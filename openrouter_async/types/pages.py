@@ -1,29 +1,18 @@
-"""What lists and deletions say, whatever they are of.
-
-What may live here: the parts of an answer that many operations share. It is imported by the
-endpoint groups that need it, never by the package.
-"""
+"""What lists and deletions say, whatever they are of; the package does without it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict
+from typing import Annotated
 
 from msgspec import Meta
 
+from ._request import QueryKeywords
 from ._struct import WireStruct
 from .models import PageLinks
 
-__all__ = ["Deletion", "ListMeta", "PageBody", "PageQuery"]
-
 
 class Deletion(WireStruct):
-    """What is said of something that was deleted.
-
-    Attributes:
-        deleted: True, also where the API said nothing at all.
-        id: What was deleted, where the API says so.
-    """
+    """What is said of something that was deleted; True also where nothing at all is said."""
 
     deleted: bool = True
     id: str | None = None
@@ -50,14 +39,8 @@ class ListMeta(WireStruct):
 class PageBody(WireStruct):
     """What stands beside the rows of a list.
 
-    Attributes:
-        total_count: How many rows there are on all pages.
-        links: Where the next page is.
-        has_more: Whether there is a next page.
-        cursor: What to ask for it with.
-        first_id: The id of the first row of this page.
-        last_id: The id of the last row of this page.
-        meta: What the rows are about.
+    `total_count` is of all pages, `first_id` and `last_id` are of this one; `links`, `has_more` and
+    the cursors tell of the next.
     """
 
     total_count: int | None = None
@@ -71,9 +54,8 @@ class PageBody(WireStruct):
     meta: ListMeta | None = None
 
 
-class PageQuery(TypedDict, total=False):
+class PageQuery(QueryKeywords, total=False):
     """Keywords of a list: how many rows a page has, and how many to leave out at first."""
 
     limit: Annotated[int, Meta(ge=1)]
     offset: Annotated[int, Meta(ge=0)]
-    extra_query: Mapping[str, Any]

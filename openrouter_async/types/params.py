@@ -13,14 +13,24 @@ from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 from msgspec import Meta
 
-from ._request import Open, OrAnyMapping, OrMapping
-from .caching import CacheControl, PromptCacheOptions
+from ._request import (
+    CallKeywords,
+    Id,
+    Open,
+    OrAnyMapping,
+    OrMapping,
+    Penalty,
+    PositiveShare,
+    Temperature,
+)
 from .options import (
     AudioOptions,
+    CacheControl,
     Debug,
     Effort,
     ImageConfig,
     Prediction,
+    PromptCacheOptions,
     Reasoning,
     ResponseFormat,
     StopCondition,
@@ -32,13 +42,8 @@ from .plugins import Plugin
 from .routing import ProviderRouting
 from .tools import RequestTool, ToolChoice
 
-__all__ = ["ChatParams", "RunParams"]
-
 _Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
-_PositiveShare: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
-_Penalty: TypeAlias = Annotated[float, Meta(ge=-2, le=2)]
 _Bias: TypeAlias = Annotated[float, Meta(ge=-100, le=100)]
-_Id: TypeAlias = Annotated[str, Meta(max_length=256)]
 _MetadataKey: TypeAlias = Annotated[str, Meta(max_length=64)]
 _MetadataValue: TypeAlias = Annotated[str, Meta(max_length=512)]
 
@@ -48,13 +53,13 @@ class _BeforeTools(TypedDict, total=False):
     preset: str
     max_completion_tokens: int | None
     max_tokens: int | None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None
-    top_p: _PositiveShare | None
+    temperature: Temperature | None
+    top_p: PositiveShare | None
     top_k: Annotated[int, Meta(ge=0)] | None
     min_p: _Share | None
     top_a: _Share | None
-    frequency_penalty: _Penalty | None
-    presence_penalty: _Penalty | None
+    frequency_penalty: Penalty | None
+    presence_penalty: Penalty | None
     repetition_penalty: Annotated[float, Meta(gt=0, le=2)] | None
     seed: int | None
     stop: str | Annotated[Sequence[str], Meta(max_length=4)] | None
@@ -95,23 +100,15 @@ class _AfterTools(TypedDict, total=False):
     web_search_options: OrMapping[WebSearchOptions]
     x_search_filter: OrMapping[XSearchFilter]
     user: str
-    session_id: _Id
+    session_id: Id
     metadata: Annotated[Mapping[_MetadataKey, _MetadataValue], Meta(max_length=16)]
     trace: OrAnyMapping[Trace]
     debug: OrMapping[Debug]
     stream_options: Mapping[str, Any] | None
     usage: Mapping[str, Any]
-    extra_body: Mapping[str, Any]
-    response_cache: bool
-    response_cache_ttl: Annotated[int, Meta(ge=1, le=86_400)]
-    response_cache_clear: bool
-    router_metadata: bool
-    session_header: _Id
-    anthropic_beta: Sequence[str]
-    extra_headers: Mapping[str, str]
 
 
-class ChatParams(_BeforeTools, _Tools, _AfterTools, total=False):
+class ChatParams(_BeforeTools, _Tools, _AfterTools, CallKeywords, total=False):
     """Every documented field of a chat request besides ``messages`` and ``model``.
 
     What is not given is not sent, and nothing is defaulted; None is sent, as null. Where a
@@ -126,5 +123,5 @@ class ChatParams(_BeforeTools, _Tools, _AfterTools, total=False):
     """
 
 
-class RunParams(_BeforeTools, _AfterTools, total=False):
+class RunParams(_BeforeTools, _AfterTools, CallKeywords, total=False):
     """Those of `ChatParams` that `OpenRouter.run_tools` takes: its tools are an argument."""

@@ -1,7 +1,6 @@
 """The entries of ``plugins``, one struct for each plugin that the API documents.
 
-What may live here: request structs of plugins. A plugin that is newer than this list is sent
-as the plain mapping that it is given as.
+A plugin that is newer than this list is sent as the plain mapping that it is given as.
 """
 
 from __future__ import annotations
@@ -12,22 +11,6 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import UNSET, Meta
 
 from ._request import Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
-
-__all__ = [
-    "AutoRouterPlugin",
-    "ContextCompressionPlugin",
-    "FileParserPlugin",
-    "FusionPlugin",
-    "ModerationPlugin",
-    "PDFOptions",
-    "ParetoRouterPlugin",
-    "Plugin",
-    "ResponseHealingPlugin",
-    "UserLocation",
-    "WebFetchPlugin",
-    "WebPlugin",
-    "WebSearchMode",
-]
 
 WebSearchMode: TypeAlias = Open[
     Literal["instant", "fast", "auto", "deep-lite", "deep", "deep-reasoning"]
@@ -147,15 +130,8 @@ class FusionPlugin(RequestStruct, kw_only=True):
     tools: Maybe[Annotated[Sequence[OrAnyMapping[RequestStruct]], Meta(max_length=8)]] = UNSET
 
 
-Plugin: TypeAlias = (
-    WebPlugin
-    | WebFetchPlugin
-    | FileParserPlugin
-    | ResponseHealingPlugin
-    | ModerationPlugin
-    | ContextCompressionPlugin
-    | AutoRouterPlugin
-    | ParetoRouterPlugin
-    | FusionPlugin
-)
+_Check: TypeAlias = ModerationPlugin | ResponseHealingPlugin | ContextCompressionPlugin
+_Router: TypeAlias = AutoRouterPlugin | ParetoRouterPlugin | FusionPlugin
+
+Plugin: TypeAlias = WebPlugin | WebFetchPlugin | FileParserPlugin | _Check | _Router
 """Any plugin that has a struct."""

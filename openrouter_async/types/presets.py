@@ -1,7 +1,4 @@
-"""Presets: settings of requests that are kept under a name, version by version.
-
-What may live here: the wire structs of ``/presets``.
-"""
+"""``/presets``: settings of requests that are kept under a name, version by version."""
 
 from __future__ import annotations
 
@@ -9,16 +6,9 @@ from typing import Any
 
 from ._struct import WireStruct
 
-__all__ = ["Preset", "PresetVersion"]
-
 
 class PresetVersion(WireStruct):
-    """The settings of a preset as they were saved at one time.
-
-    Attributes:
-        version: Its number, from 1.
-        config: The fields that a request with the preset has, unless it says otherwise.
-    """
+    """A preset as once saved, numbered from 1; `config` holds where a request does not say."""
 
     id: str = ""
     preset_id: str | None = None
@@ -33,10 +23,8 @@ class PresetVersion(WireStruct):
 class Preset(WireStruct):
     """A preset: `OpenRouter.stream` takes it as ``model="@preset/slug"`` or ``preset="slug"``.
 
-    Attributes:
-        status: ``active``, ``disabled`` or ``archived``.
-        designated_version_id: The version that requests get.
-        designated_version: That version; a list does not tell it.
+    `status` is ``active``, ``disabled`` or ``archived``; requests get the designated version, which
+    a list does not tell.
     """
 
     id: str = ""

@@ -1,33 +1,15 @@
-"""Endpoints of the account's own, which no other account can use.
-
-What may live here: the structs of ``/private-endpoints``, and the keywords of its calls.
-"""
+"""``/private-endpoints``: endpoints of the account's own, which no other account can use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal, Required, TypeAlias, TypedDict
+from typing import Literal, Required, TypeAlias
 
 from msgspec import UNSET
 
 from ._forms import Amount, Text, Uuid
-from ._request import Maybe, Open, OrMapping, RequestStruct
+from ._request import BodyKeywords, Maybe, Open, OrMapping, QueryKeywords, RequestStruct
 from ._struct import WireStruct
-
-__all__ = [
-    "Activation",
-    "EndpointCheck",
-    "EndpointValidation",
-    "NewPrivateEndpoint",
-    "NewPrivatePricing",
-    "PrivateEndpoint",
-    "PrivateEndpointChanges",
-    "PrivateEndpointQuery",
-    "PrivatePricing",
-    "PrivatePricingChange",
-    "ValidatedIn",
-]
 
 _Region: TypeAlias = Open[Literal["global", "europe", "us"]]
 
@@ -44,13 +26,9 @@ class PrivatePricing(WireStruct):
 class PrivateEndpoint(WireStruct):
     """An endpoint of the account's own; lists and state changes say less than `get`.
 
-    Attributes:
-        status: ``draft``, ``active`` or ``disabled``.
-        model_permaslug: The model that it serves, by the name that never changes.
-        upstream_model_id: What the provider calls the model.
-        base_url: Where the provider is reached.
-        declared_region: Where it says that it runs: ``global``, ``europe`` or ``us``.
-        declared_zdr: Whether it says that it keeps nothing.
+    `status` is ``draft``, ``active`` or ``disabled``. It serves `model_permaslug`, which never
+    changes, and which the provider calls `upstream_model_id`. It is declared to run in a region
+    (``global``, ``europe`` or ``us``), and to keep nothing, or not.
     """
 
     id: str = ""
@@ -101,7 +79,7 @@ class Activation(RequestStruct, kw_only=True):
     workspace_id: Uuid
 
 
-class NewPrivateEndpoint(TypedDict, total=False):
+class NewPrivateEndpoint(BodyKeywords, total=False):
     """Keywords of `PrivateEndpoints.create`."""
 
     model_permaslug: Required[Text]
@@ -112,35 +90,30 @@ class NewPrivateEndpoint(TypedDict, total=False):
     declared_region: _Region | None
     declared_zdr: bool | None
     activate: OrMapping[Activation]
-    extra_body: Mapping[str, Any]
 
 
-class PrivateEndpointChanges(TypedDict, total=False):
+class PrivateEndpointChanges(BodyKeywords, total=False):
     """Keywords of `PrivateEndpoints.update`."""
 
     upstream_model_id: Required[Text]
     base_url: Text
     declared_region: _Region | None
     declared_zdr: bool | None
-    extra_body: Mapping[str, Any]
 
 
-class PrivatePricingChange(TypedDict, total=False):
+class PrivatePricingChange(BodyKeywords, total=False):
     """Keywords of `PrivateEndpoints.set_pricing`."""
 
     pricing: Required[OrMapping[NewPrivatePricing]]
-    extra_body: Mapping[str, Any]
 
 
-class ValidatedIn(TypedDict, total=False):
+class ValidatedIn(BodyKeywords, total=False):
     """Keywords of `PrivateEndpoints.validate`."""
 
     workspace_id: Required[Uuid]
-    extra_body: Mapping[str, Any]
 
 
-class PrivateEndpointQuery(TypedDict, total=False):
+class PrivateEndpointQuery(QueryKeywords, total=False):
     """Keywords of `PrivateEndpoints.delete`."""
 
     draft_only: bool
-    extra_query: Mapping[str, Any]

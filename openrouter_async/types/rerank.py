@@ -1,7 +1,4 @@
-"""``POST /rerank``: what is asked, and documents in the order of their relevance.
-
-What may live here: wire structs of the endpoint.
-"""
+"""``POST /rerank``: what is asked, and documents in the order of their relevance."""
 
 from __future__ import annotations
 
@@ -10,20 +7,10 @@ from typing import Annotated
 from msgspec import UNSET, Meta, field
 
 from ._arrived import Arrived
-from ._inference import CallKeywords, Id
-from ._request import Maybe, OrAnyMapping, OrMapping, RequestStruct
+from ._request import CallKeywords, Id, Maybe, OrAnyMapping, OrMapping, RequestStruct
 from ._struct import KeptStruct, WireStruct
 from .options import Trace
 from .routing import ProviderRouting
-
-__all__ = [
-    "RerankDocument",
-    "RerankParams",
-    "RerankResponse",
-    "RerankResult",
-    "RerankUsage",
-    "RerankedDocument",
-]
 
 
 class RerankDocument(RequestStruct, kw_only=True):
@@ -81,8 +68,3 @@ class RerankResponse(Arrived):
     provider: str | None = None
     results: list[RerankResult] = field(default_factory=list[RerankResult])
     usage: RerankUsage | None = None
-
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None

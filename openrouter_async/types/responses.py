@@ -1,8 +1,7 @@
 """``POST /responses``: what is asked, the events of a stream, and the answer they add up to.
 
-What may live here: wire structs of OpenAI's newer dialect and the short spellings on them. How
-events add up is in `text_streams`, not here. What goes back with the next request keeps what
-no field names.
+How events of OpenAI's newer dialect add up is in `text_streams`. What goes back with the next
+request keeps what no field names.
 """
 
 from __future__ import annotations
@@ -14,25 +13,31 @@ import msgspec
 from msgspec import Meta, field
 
 from ._arrived import Arrived
-from ._inference import CallKeywords, Id, Penalty, PositiveShare, Temperature
-from ._request import Open, OrAnyMapping, OrMapping, RequestStruct
+from ._request import (
+    CallKeywords,
+    Id,
+    Open,
+    OrAnyMapping,
+    OrMapping,
+    Penalty,
+    PositiveShare,
+    RequestStruct,
+    Temperature,
+)
 from ._struct import KeptStruct, WireStruct
-from .caching import CacheControl, PromptCacheOptions
 from .chat import ErrorBody
 from .media import Image, ImageURL
-from .options import Debug, ImageConfig, Reasoning, StopCondition, Trace
+from .options import (
+    CacheControl,
+    Debug,
+    ImageConfig,
+    PromptCacheOptions,
+    Reasoning,
+    StopCondition,
+    Trace,
+)
 from .plugins import Plugin
 from .routing import ProviderRouting
-
-__all__ = [
-    "Response",
-    "ResponseEvent",
-    "ResponseItem",
-    "ResponseParams",
-    "ResponsePart",
-    "ResponseTokensDetails",
-    "ResponseUsage",
-]
 
 _REASONING: Final = frozenset(
     {"response.reasoning_text.delta", "response.reasoning_summary_text.delta"}
@@ -94,8 +99,7 @@ class ResponseParams(CallKeywords, total=False):
 class ResponsePart(KeptStruct):
     """A part of an item: ``output_text``, ``refusal``, ``reasoning_text``, ``summary_text``.
 
-    Attributes:
-        annotations: The web pages and files that the text rests on.
+    `annotations` are the web pages and files that the text rests on.
     """
 
     type: str = ""
@@ -108,14 +112,11 @@ class ResponsePart(KeptStruct):
 class ResponseItem(KeptStruct):
     """One item of an answer, which goes back in the ``input`` of the next request as it is.
 
-    Attributes:
-        type: ``message``, ``reasoning``, ``function_call``, ``web_search_call``, one of
-            OpenRouter's own (``openrouter:...``) or a kind not known yet.
-        status: ``completed``, ``in_progress``, ``incomplete``, ...
-        call_id: Of a call: what its output has to name.
-        arguments: Of a function call: JSON text as the model wrote it.
-        result: Of an image generation: the image in base64.
-        extra: What the other kinds carry besides, by name.
+    `type` is ``message``, ``reasoning``, ``function_call``, ``web_search_call``, one of
+    OpenRouter's own (``openrouter:...``) or a kind not known yet; what other kinds carry besides is
+    in `extra`. `status` is ``completed``, ``in_progress``, ``incomplete``, ... The output of a call
+    has to name its `call_id`; `arguments` is JSON text as the model wrote it; a `result` is an
+    image in base64.
     """
 
     type: str = ""
@@ -178,12 +179,10 @@ class ResponseUsage(WireStruct):
 class Response(Arrived):
     """A whole answer of ``/responses``, or what had arrived of it.
 
-    Attributes:
-        status: ``completed``, ``incomplete``, ``failed``, ``in_progress``, ...
-        output: The items, in order; all of them can go into the ``input`` of the next request.
-        incomplete_details: Why the answer is not whole: ``{"reason": "max_output_tokens"}``.
-        text_config: The ``text`` of the request: format and verbosity.
-        reasoning_config: The ``reasoning`` of the request.
+    `status` is ``completed``, ``incomplete``, ``failed``, ``in_progress``, ...; the reason why it
+    is not whole is in `incomplete_details`, such as ``max_output_tokens``. Every item of `output`
+    can go into the next ``input``; the ``_config`` fields are ``text`` and ``reasoning`` of the
+    request.
     """
 
     id: str | None = None
@@ -248,26 +247,13 @@ class Response(Arrived):
         drawn = [item.result for item in self.output if item.type == "image_generation_call"]
         return [_image(result) for result in drawn if isinstance(result, str)]
 
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None
-
 
 class ResponseEvent(WireStruct):
-    """One event of a ``/responses`` stream.
+    """One event of a ``/responses`` stream, such as ``response.output_text.delta``.
 
-    Attributes:
-        type: Which kind it is, such as ``response.output_text.delta``.
-        output_index: Which item of the answer it is about.
-        content_index: Which part of that item.
-        summary_index: Which part of that item's summary.
-        delta: The new piece, of whatever `type` says.
-        item: The item, as far as it is known.
-        part: The part, as far as it is known.
-        response: The answer so far; the last event has the whole one.
-        whole: The finished text that the event calls ``text``.
-        raw: The event's JSON exactly as it came.
+    The indices tell which item of the answer it is about, and which part of it or of its summary;
+    `item`, `part` and `response` are as far as they are known, and whole with the last event.
+    `whole` is the finished text that the event calls ``text``, `raw` its JSON exactly as it came.
     """
 
     type: str = ""

@@ -1,7 +1,6 @@
 """Which provider answers: the ``provider`` object of a request.
 
-What may live here: request structs of provider routing. The API takes the same object for
-chat, responses, messages, embeddings and rerank.
+The API takes the same object for chat, responses, messages, embeddings and rerank.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import UNSET, Meta
 
 from ._request import Maybe, Open, OrMapping, RequestStruct
-
-__all__ = ["MaxPrice", "Percentiles", "ProviderRouting", "ProviderSort"]
 
 _Price: TypeAlias = Annotated[float, Meta(ge=0)] | str
 _SortBy: TypeAlias = Open[Literal["price", "throughput", "latency", "exacto"]]

@@ -1,27 +1,13 @@
-"""Groups of an organization's directory, which SCIM brings, and the workspaces they lead into.
-
-What may live here: the wire structs of ``/scim``, and the keywords of its calls.
-"""
+"""``/scim``: groups of an organization's directory, and the workspaces that they lead into."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Required, TypeAlias, TypedDict
+from typing import Literal, Required, TypeAlias
 
 from ._forms import Text, Uuid
-from ._request import Open
+from ._request import BodyKeywords, Open, QueryKeywords
 from ._struct import WireStruct
 from .pages import PageQuery
-
-__all__ = [
-    "GroupMapping",
-    "GroupMappingChanges",
-    "GroupMappingDeletion",
-    "GroupQuery",
-    "NewGroupMapping",
-    "ScimGroup",
-    "SyncJob",
-]
 
 _Role: TypeAlias = Open[Literal["admin", "member"]]
 
@@ -67,27 +53,24 @@ class SyncJob(WireStruct):
         return self.status in ("succeeded", "failed")
 
 
-class NewGroupMapping(TypedDict, total=False):
+class NewGroupMapping(BodyKeywords, total=False):
     """Keywords of `Scim.create`; all three are needed."""
 
     scim_group_id: Required[Uuid]
     workspace_id: Required[Uuid]
     role: Required[_Role]
-    extra_body: Mapping[str, Any]
 
 
-class GroupMappingChanges(TypedDict, total=False):
+class GroupMappingChanges(BodyKeywords, total=False):
     """Keywords of `Scim.update`."""
 
     role: Required[_Role]
-    extra_body: Mapping[str, Any]
 
 
-class GroupMappingDeletion(TypedDict, total=False):
+class GroupMappingDeletion(QueryKeywords, total=False):
     """Keywords of `Scim.delete`."""
 
     keep_members: Required[bool]
-    extra_query: Mapping[str, Any]
 
 
 class GroupQuery(PageQuery, total=False):

@@ -1,7 +1,4 @@
-"""The catalogue of tools that OpenRouter runs itself.
-
-What may live here: the wire structs of ``/tools``, and the keywords of its calls.
-"""
+"""``/tools``: the catalogue of tools that OpenRouter runs itself."""
 
 from __future__ import annotations
 
@@ -11,17 +8,6 @@ from typing import Any, Literal
 from ._request import Open
 from ._struct import WireStruct
 from .pages import PageQuery
-
-__all__ = [
-    "NativeSupport",
-    "NativeToolModel",
-    "ServerTool",
-    "ServerToolEngine",
-    "ServerToolInput",
-    "ServerToolOutput",
-    "ServerToolPrice",
-    "ServerToolQuery",
-]
 
 
 class ServerToolPrice(WireStruct):
@@ -36,9 +22,8 @@ class ServerToolPrice(WireStruct):
 class ServerToolEngine(WireStruct):
     """Who does a tool's work, where, and for how much.
 
-    Attributes:
-        executed_by: ``provider``, ``openrouter`` or ``client``.
-        byok: Whether a key of the user's own is ``required``, ``optional``, or of no use.
+    `executed_by` is ``provider``, ``openrouter`` or ``client``; a key of the user's own is
+    ``required``, ``optional``, or of no use.
     """
 
     id: str | None = None
@@ -84,14 +69,10 @@ class NativeSupport(WireStruct):
 
 
 class ServerTool(WireStruct):
-    """A tool that OpenRouter runs.
+    """A tool that OpenRouter runs, ``active`` or ``deprecated``.
 
-    Attributes:
-        status: ``active`` or ``deprecated``.
-        parameters_schema: The JSON schema of its settings in a request.
-        input_schema: The JSON schema of what a model gives it.
-        output_schema: The JSON schema of what it gives back.
-        tool_description: What a model is told of it.
+    `parameters_schema` is the JSON schema of its settings in a request, `input_schema` of what a
+    model gives it, `output_schema` of what it gives back; `tool_description` is told to the model.
     """
 
     id: str = ""

@@ -1,7 +1,7 @@
 """The entries of ``tools``, and which of them must be used.
 
-What may live here: request structs of tools. `FunctionTool` is run by the user, all others by
-OpenRouter. A tool that is newer than this list is sent as the plain mapping that it is given as.
+`FunctionTool` is run by the user, all others by OpenRouter. A tool that is newer than this list is
+sent as the plain mapping that it is given as.
 """
 
 from __future__ import annotations
@@ -12,44 +12,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import UNSET, Meta
 
 from ._request import Maybe, Open, OrAnyMapping, OrMapping, RequestStruct
-from .caching import CacheControl
-from .options import Reasoning
+from .options import CacheControl, Reasoning
 from .plugins import UserLocation, WebSearchMode
-
-__all__ = [
-    "AdvisorParameters",
-    "AdvisorTool",
-    "ApplyPatchParameters",
-    "ApplyPatchTool",
-    "BashParameters",
-    "BashTool",
-    "ContainerEnvironment",
-    "DatetimeParameters",
-    "DatetimeTool",
-    "FilesTool",
-    "Function",
-    "FunctionName",
-    "FunctionTool",
-    "FusionParameters",
-    "FusionTool",
-    "ImageGenerationParameters",
-    "ImageGenerationTool",
-    "NamedToolChoice",
-    "RequestTool",
-    "SearchModelsTool",
-    "SearchParameters",
-    "ServerToolChoice",
-    "ShellTool",
-    "SubagentParameters",
-    "SubagentTool",
-    "ToolChoice",
-    "ToolSearchTool",
-    "WebFetchParameters",
-    "WebFetchTool",
-    "WebSearchAlias",
-    "WebSearchParameters",
-    "WebSearchTool",
-]
 
 _FunctionName: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
 _AgentName: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[a-zA-Z0-9 _-]+$")]
@@ -296,22 +260,12 @@ class ApplyPatchTool(RequestStruct, kw_only=True):
     parameters: Maybe[OrMapping[ApplyPatchParameters]] = UNSET
 
 
+_Search: TypeAlias = WebSearchTool | WebSearchAlias | SearchModelsTool | ToolSearchTool
+_OtherModel: TypeAlias = FusionTool | AdvisorTool | SubagentTool | ImageGenerationTool
+_Computer: TypeAlias = FilesTool | BashTool | ShellTool | ApplyPatchTool
+
 RequestTool: TypeAlias = (
-    FunctionTool
-    | WebSearchTool
-    | WebSearchAlias
-    | WebFetchTool
-    | DatetimeTool
-    | ImageGenerationTool
-    | FusionTool
-    | AdvisorTool
-    | SubagentTool
-    | SearchModelsTool
-    | ToolSearchTool
-    | FilesTool
-    | BashTool
-    | ShellTool
-    | ApplyPatchTool
+    FunctionTool | _Search | WebFetchTool | DatetimeTool | _OtherModel | _Computer
 )
 """Any tool that has a struct."""
 

@@ -1,16 +1,10 @@
-"""What an answer cost.
-
-What may live here: token counts and money as the API reports them, and their sums; nothing is
-estimated.
-"""
+"""What an answer cost: token counts and money as the API reports them; nothing is estimated."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
 from ._struct import WireStruct
-
-__all__ = ["CompletionTokensDetails", "CostDetails", "PromptTokensDetails", "Usage"]
 
 
 class PromptTokensDetails(WireStruct):
@@ -24,10 +18,7 @@ class PromptTokensDetails(WireStruct):
 
 
 class CompletionTokensDetails(WireStruct):
-    """Where the answer's tokens went.
-
-    `reasoning_tokens` has been seen larger than `Usage.completion_tokens`.
-    """
+    """Where the answer's tokens went; `reasoning_tokens` has been seen larger than all of them."""
 
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None

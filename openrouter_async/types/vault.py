@@ -1,36 +1,19 @@
-"""Secrets that OpenRouter keeps for agents, which it calls interns.
-
-What may live here: the wire structs of ``/vault``, and the keywords of its calls. No answer shows
-a secret itself.
-"""
+"""``/vault``: secrets that OpenRouter keeps for agents, which it calls interns, and never shows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Required, TypedDict
+from collections.abc import Sequence
+from typing import Annotated, Required
 
 from msgspec import Meta
 
 from ._forms import Text
+from ._request import BodyKeywords
 from ._struct import WireStruct
-
-__all__ = [
-    "CopiedSecrets",
-    "EffectiveSecret",
-    "InternConnection",
-    "SecretValue",
-    "VaultSecret",
-]
 
 
 class VaultSecret(WireStruct):
-    """What is known of a secret.
-
-    Attributes:
-        name: What it is called.
-        hosts: The hosts that it is sent to, and to no other.
-        fingerprint: What tells two values apart without showing either.
-    """
+    """A secret, sent to its `hosts` only; a `fingerprint` tells values apart and shows none."""
 
     name: str = ""
     hosts: list[str] | None = None
@@ -50,16 +33,14 @@ class InternConnection(WireStruct):
     key: str = ""
 
 
-class SecretValue(TypedDict, total=False):
+class SecretValue(BodyKeywords, total=False):
     """Keywords of `Vault.store` and `Vault.store_for`; ``value`` and ``hosts`` are needed."""
 
     value: Required[Text]
     hosts: Required[Annotated[Sequence[str], Meta(min_length=1)]]
-    extra_body: Mapping[str, Any]
 
 
-class CopiedSecrets(TypedDict, total=False):
+class CopiedSecrets(BodyKeywords, total=False):
     """Keywords of `Vault.copy_to`; ``names`` is needed."""
 
     names: Required[Annotated[Sequence[str], Meta(min_length=1)]]
-    extra_body: Mapping[str, Any]

@@ -1,7 +1,4 @@
-"""Videos: what is asked for, the job that makes one, and what can make them.
-
-What may live here: the wire structs of ``/videos`` and of its webhooks.
-"""
+"""``/videos``: what is asked for, the job that makes one and its webhooks, and what makes them."""
 
 from __future__ import annotations
 
@@ -9,19 +6,9 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, field
 
+from ._arrived import Charged
 from ._request import Maybe, Open, RequestStruct
 from ._struct import WireStruct
-
-__all__ = [
-    "AspectRatio",
-    "Resolution",
-    "UpscaleRange",
-    "VideoEvent",
-    "VideoFields",
-    "VideoJob",
-    "VideoModel",
-    "VideoUsage",
-]
 
 AspectRatio: TypeAlias = Open[
     Literal["16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21"]
@@ -59,18 +46,13 @@ class VideoUsage(WireStruct):
     is_byok: bool | None = None
 
 
-class VideoJob(WireStruct):
+class VideoJob(Charged):
     """A video that is being made, or was; its id alone finds it again, from any process.
 
-    Attributes:
-        status: ``pending``, ``in_progress``, ``completed``, ``failed``, ``cancelled``,
-            ``expired``, or a word that is newer than this client.
-        polling_url: Where the API says that the job is; this client goes by the id.
-        unsigned_urls: Where the videos are; those of OpenRouter need the key.
-        urls: The same, where the API says it so.
-        expires_at: Until when the videos are kept, in seconds since the epoch.
-        error: Why there is none.
-        model: The model; webhooks tell it.
+    `status` is ``pending``, ``in_progress``, ``completed``, ``failed``, ``cancelled``, ``expired``,
+    or a word newer than this client; `error` tells why there is no video. They are kept until
+    `expires_at`, in seconds since the epoch, at `unsigned_urls`, or `urls`; those of OpenRouter
+    need the key. This client goes by the id, never by `polling_url`; webhooks tell the model.
     """
 
     id: str = ""
@@ -94,20 +76,12 @@ class VideoJob(WireStruct):
         """Whether there will be no video."""
         return self.status in _FAILED
 
-    @property
-    def cost(self) -> float | None:
-        """USD charged; None where the server did not say."""
-        return self.usage.cost if self.usage is not None else None
-
 
 class VideoEvent(WireStruct):
     """What a webhook tells of a job, once its signature was checked.
 
-    Attributes:
-        type: ``video.generation.completed``, or ``.failed``, ``.cancelled``, ``.expired``.
-        created_at: When, as the API writes it.
-        job: The job.
-        idempotency_key: The same for every delivery of one event.
+    `type` is ``video.generation.completed``, or ``.failed``, ``.cancelled``, ``.expired``; the
+    `idempotency_key` is the same for every delivery of one event.
     """
 
     type: str = ""
@@ -126,9 +100,7 @@ class UpscaleRange(WireStruct):
 class VideoModel(WireStruct):
     """A model that makes videos, with what it takes; None where it does not say.
 
-    Attributes:
-        supported_durations: Seconds.
-        pricing_skus: USD as text, by what is charged for.
+    Durations are seconds; `pricing_skus` is USD as text, by what is charged for.
     """
 
     id: str = ""

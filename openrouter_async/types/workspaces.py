@@ -1,34 +1,15 @@
-"""Workspaces: parts of an account with members, settings and budgets of their own.
-
-What may live here: the wire structs of ``/workspaces``, and the keywords of its calls.
-"""
+"""``/workspaces``: parts of an account with members, settings and budgets of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict
+from collections.abc import Sequence
+from typing import Annotated, Literal, Required, TypeAlias
 
 from msgspec import Meta
 
 from ._forms import Text
-from ._request import Open
+from ._request import BodyKeywords, Open, QueryKeywords
 from ._struct import WireStruct
-
-__all__ = [
-    "AddedMembers",
-    "BudgetInterval",
-    "NewWorkspace",
-    "RemovedMembers",
-    "Workspace",
-    "WorkspaceBudget",
-    "WorkspaceBudgetAnswer",
-    "WorkspaceBudgetLimit",
-    "WorkspaceBudgets",
-    "WorkspaceChanges",
-    "WorkspaceDeletion",
-    "WorkspaceMember",
-    "WorkspacePeople",
-]
 
 _Slug: TypeAlias = Annotated[str, Meta(pattern="^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=50)]
 
@@ -37,13 +18,10 @@ BudgetInterval: TypeAlias = Open[Literal["daily", "weekly", "monthly", "lifetime
 
 
 class Workspace(WireStruct):
-    """A workspace.
+    """A workspace; everybody in it is under its default guardrail.
 
-    Attributes:
-        default_guardrail_id: The guardrail that everybody in it is under.
-        io_logging_sampling_rate: Which part of prompts and answers is logged, from 0 to 1.
-        disabled_server_tools: Tools of OpenRouter's that nobody in it can use.
-        include_byok_in_budgets: Whether what own provider keys paid for counts.
+    `io_logging_sampling_rate`, from 0 to 1, is which part of prompts and answers is logged; nobody
+    can use `disabled_server_tools`; what own provider keys paid for may count for budgets, or not.
     """
 
     id: str = ""
@@ -114,7 +92,7 @@ class RemovedMembers(WireStruct):
     removed_count: int = 0
 
 
-class _Settings(TypedDict, total=False):
+class _Settings(BodyKeywords, total=False):
     description: str | None
     default_text_model: str | None
     default_image_model: str | None
@@ -132,7 +110,6 @@ class NewWorkspace(_Settings, total=False):
 
     name: Required[Text]
     slug: Required[_Slug]
-    extra_body: Mapping[str, Any]
 
 
 class WorkspaceChanges(_Settings, total=False):
@@ -140,26 +117,22 @@ class WorkspaceChanges(_Settings, total=False):
 
     name: Text
     slug: _Slug
-    extra_body: Mapping[str, Any]
 
 
-class WorkspaceDeletion(TypedDict, total=False):
+class WorkspaceDeletion(QueryKeywords, total=False):
     """Keywords of `Workspaces.delete`."""
 
     confirm_default_workspace_deletion: bool
-    extra_query: Mapping[str, Any]
 
 
-class WorkspaceBudgetLimit(TypedDict, total=False):
+class WorkspaceBudgetLimit(BodyKeywords, total=False):
     """Keywords of `Workspaces.set_budget`."""
 
     limit_usd: Required[Annotated[float, Meta(gt=0)]]
     include_byok_in_budgets: bool
-    extra_body: Mapping[str, Any]
 
 
-class WorkspacePeople(TypedDict, total=False):
+class WorkspacePeople(BodyKeywords, total=False):
     """Keywords of `Workspaces.add_members` and `remove_members`."""
 
     user_ids: Required[Annotated[Sequence[str], Meta(min_length=1)]]
-    extra_body: Mapping[str, Any]
