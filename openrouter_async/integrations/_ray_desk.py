@@ -347,6 +347,11 @@ class SharingLimiter(Limiter):
         sender._limiter = limiter  # pyright: ignore[reportPrivateUsage]
         return limiter
 
+    @property
+    def may_hold_back(self) -> bool:
+        """Always: what the desk says nobody knows beforehand."""
+        return True
+
     async def admit(
         self, path: str, body: bytes | None, patience: float = inf, bound: str = ""
     ) -> Permit | None:

@@ -580,12 +580,14 @@ def test_a_budget_holds_for_the_cluster(
     assert (second.done, second.sent) == (40, first.unpaid)
 
 
+@pytest.mark.parametrize("adaptive", [True, False])
 def test_the_limits_of_a_job_hold_for_the_cluster(
-    emulator: Emulator, counting: Counting, tmp_path: Path
+    emulator: Emulator, counting: Counting, tmp_path: Path, adaptive: bool
 ) -> None:
     """Two actors together send no more in a minute than one client would."""
     source, output = write_job(tmp_path, 12), tmp_path / "out.jsonl"
-    client = client_of(emulator, model=MODEL, limits=Limits(requests_per_minute=8))
+    limits = Limits(requests_per_minute=8, adaptive=adaptive)
+    client = client_of(emulator, model=MODEL, limits=limits)
 
     async def main() -> None:
         running = asyncio.create_task(RayJob(Job(source, output), client).run())
