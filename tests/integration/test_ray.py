@@ -472,6 +472,20 @@ def test_wrong_settings_raise_at_the_call(
         map_chats(rows(1), client_of(emulator), **settings)
 
 
+def test_a_journal_keeps_each_question(
+    emulator: Emulator, counting: Counting, tmp_path: Path
+) -> None:
+    """Rows whose ids come twice and that ask something else are two answers."""
+    items = [{"id": "same", "prompt": f"question {number}"} for number in range(3)]
+    for _ in range(2):
+        desk = Desk("same ids", journal=tmp_path / "journal.jsonl")
+        data = ray.data.from_items(items)
+        found = map_chats(data, client_of(emulator, model=MODEL), desk=desk, actors=1).take_all()
+        desk.close()
+        assert [row["answer_status"] for row in found] == ["ok"] * 3
+        assert counting.sent == 3
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "said"),
     [
