@@ -23,7 +23,8 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -44,6 +45,8 @@ from .types import (
     Usage,
 )
 from .types.chat import reasoning_of, text_of
+
+T = TypeVar("T")
 
 __all__ = ["CUTTING", "Accumulator", "Outline"]
 
@@ -307,10 +310,11 @@ class _ChoiceSoFar:
         self._reasoning: list[str] = []
         self._reasoning_details: _Reasoning | None = None
         self._tool_calls: ToolCalls | None = None
-        self._images: list[Image] = []
-        self.annotations: list[Annotation] = []
-        self._audio: list[AudioDelta] = []
-        self._refusal: list[str] = []
+        # A live stream holds no list for what it mostly never gets.
+        self._images: Sequence[Image] = ()
+        self.annotations: Sequence[Annotation] = ()
+        self._audio: Sequence[AudioDelta] = ()
+        self._refusal: Sequence[str] = ()
         self._logprobs: Logprobs | None = None
 
     def add(self, delta: Delta) -> bool:
@@ -359,14 +363,14 @@ class _ChoiceSoFar:
                 self._tool_calls.add(call)
         for image in delta.images or ():
             if all(image.url != known.url for known in self._images):
-                self._images.append(image)
+                self._images = _longer(self._images, image)
         for annotation in delta.annotations or ():
             if annotation not in self.annotations:
-                self.annotations.append(annotation)
+                self.annotations = _longer(self.annotations, annotation)
         if delta.audio is not None:
-            self._audio.append(delta.audio)
+            self._audio = _longer(self._audio, delta.audio)
         if delta.refusal:
-            self._refusal.append(delta.refusal)
+            self._refusal = _longer(self._refusal, delta.refusal)
         return bool(
             content
             or reasoning
@@ -461,6 +465,14 @@ class _Reasoning:
         return [_with_text(detail, pieces) for detail, pieces in self._blocks]
 
 
+def _longer(items: Sequence[T], item: T) -> list[T]:
+    """Append to a list, which is made for the first item."""
+    if isinstance(items, list):
+        items.append(item)
+        return items
+    return [*items, item]
+
+
 def _solidified(pieces: list[str], solid: int) -> int:
     """Join the loose pieces behind the solid ones; give how many are solid then."""
     pieces[solid:] = ["".join(pieces[solid:])]
@@ -480,7 +492,7 @@ def _differ(known: str | None, new: str | None) -> bool:
     return bool(known and new and known != new)
 
 
-def _joined_audio(pieces: list[AudioDelta]) -> AudioDelta | None:
+def _joined_audio(pieces: Sequence[AudioDelta]) -> AudioDelta | None:
     if not pieces:
         return None
     data = [piece.data for piece in pieces if piece.data]

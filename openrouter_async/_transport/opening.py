@@ -7,7 +7,7 @@ that of the answer.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Final, Literal
 from weakref import ref
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .._config import Timeouts
     from .ledger import Ledger
 
-__all__ = ["Opening", "begin", "current"]
+__all__ = ["Opening", "begin", "current", "end"]
 
 
 # Weak, as timers and tasks of aiohttp keep the context in which they were made. Its own tracing
@@ -154,6 +154,11 @@ def current() -> Opening | None:
     return reference() if reference is not None else None
 
 
-def begin(opening: Opening) -> None:
-    """Say which attempt the running task is opening from now on."""
-    _CURRENT.set(ref(opening))
+def begin(opening: Opening) -> Token[ref[Opening] | None]:
+    """Say which attempt the running task is opening, until `end`."""
+    return _CURRENT.set(ref(opening))
+
+
+def end(begun: Token[ref[Opening] | None]) -> None:
+    """Say that it has been opened, or has failed."""
+    _CURRENT.reset(begun)

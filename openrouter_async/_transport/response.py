@@ -208,7 +208,8 @@ class Response:
         self._expired = True
         self.close()
 
-    def _on_lost(self, _: object) -> None:
+    def _on_lost(self, lost: asyncio.Future[None]) -> None:
+        _take_note(lost)
         # Where the chunked framing turns wrong amid a body, aiohttp closes the connection and
         # tells the body nothing, so that its reader would wait for ever.
         if self._content.exception() is None and not self._content.is_eof():
@@ -273,6 +274,9 @@ class Response:
         self._alarm.stop()
         if self._lost is not None:
             self._lost.remove_done_callback(self._on_lost)
+            # The connection may well be lost when it is idle: someone has to take note of the
+            # exception then, or asyncio would log it.
+            self._lost.add_done_callback(_take_note)
             self._lost = None
         if self in self._pool.draining:
             self._pool.drained(self)
@@ -283,10 +287,7 @@ def _connection_lost(response: aiohttp.ClientResponse) -> asyncio.Future[None] |
     protocol = response.connection.protocol if response.connection is not None else None
     lost: asyncio.Future[None] | None = getattr(protocol, "closed", None)
     if lost is not None:
-        # It lives as long as the connection, which may well be lost when it is idle: someone has
-        # to take note of its exception then, or asyncio would log it.
         lost.remove_done_callback(_take_note)
-        lost.add_done_callback(_take_note)
     return lost
 
 

@@ -20,7 +20,7 @@ from .._sealed import SealedBytes
 from ..errors import OpenRouterError
 from .failures import closed_before_sending, foreign, refused_by_proxy, translated
 from .network import environment_proxy, load
-from .opening import Opening, begin
+from .opening import Opening, begin, end
 from .pool import Pool
 from .response import Response
 
@@ -174,7 +174,7 @@ class Transport:
     async def _send(self, request: Request, pool: Pool, opening: Opening) -> aiohttp.ClientResponse:
         more: dict[str, Any] = {}
         while True:
-            begin(opening)
+            begun = begin(opening)
             if not pool.owned:
                 opening.enter("headers")  # a user's session reports no phases
                 more = _deadlines_of(opening.timeouts)
@@ -198,6 +198,7 @@ class Transport:
             if response.status == 407:  # the proxy's word; over CONNECT aiohttp raises it
                 response.close()
                 raise refused_by_proxy(response.reason)
+            end(begun)
             return response
 
     async def _start(self, url: str) -> Pool:
