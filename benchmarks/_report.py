@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ._peers import CHART, environment, versions
-from ._running import ON_UVLOOP, SCENES, Figures, Run
+from ._running import CROWDS, ON_UVLOOP, SCENES, Figures, Run
 
 __all__ = ["chart", "machine", "markdown", "median", "ratio", "reach", "table", "written"]
 
@@ -179,7 +179,7 @@ def reach(figures: Figures) -> list[Line]:
     at_most("short: typed, of the floor", 1.2, ratio(figures, "short", "typed", "floor"))
     at_least("short: openai, of ours", 10, better_openai("short"))
     at_most("relay: raw, of bare bytes", 1.15, ratio(figures, "relay", "raw", "bytes"))
-    for scene in ("crowd", "large crowd"):
+    for scene in CROWDS:
         at_most(
             f"{scene}: memory of a stream, of the floor's",
             1.3,
@@ -190,6 +190,7 @@ def reach(figures: Figures) -> list[Line]:
             1.2,
             ratio(figures, scene, "typed", "floor", "worst_delay"),
         )
+        lines.append(_alive(figures, scene))
     openai_image = better_openai("image")
     at_most("image: CPU, of openai's", 1 / 3, None if openai_image is None else 1 / openai_image)
     memory = median(figures, "image", "typed", "memory")
@@ -209,6 +210,17 @@ def reach(figures: Figures) -> list[Line]:
 
     at_least("batch: throughput, of openai's", 5, better_openai("batch", slower))
     return [line for line in lines if line[3] is not None]
+
+
+def _alive(figures: Figures, scene: str) -> Line:
+    """Tell whether every stream of a crowd was alive at the end, in every round."""
+    alive = values_of(figures, scene, "typed", "alive")
+    wanted = values_of(figures, scene, "typed", "streams")
+    if not alive or not wanted:
+        return f"{scene}: streams alive", "all", "not measured", None
+    lost = max(many - left for left, many in zip(alive, wanted, strict=True))
+    shown = "all" if not lost else f"{lost:,.0f} lost"
+    return f"{scene}: streams alive", "all", shown, not lost
 
 
 def reached(figures: Figures) -> str:

@@ -60,9 +60,12 @@ SCENES = {
     "batch": Scene("short requests, 500 at a time", 100_000, 2_000, 2_000, 1, unit="request"),
     "long": Scene("one stream of 200,000 chunks", 200_000, 200_000, 50_000),
     "crowd": Scene("live streams at one chunk a second each", 1_000, 1_000, 200, 3),
+    "busy crowd": Scene("live streams at twenty chunks a second each", 1_000, 1_000, 100, 3),
     "large crowd": Scene("ten thousand of them", 10_000, 10_000, 500, 1),
 }
 LARGE_CROWD = frozenset({"floor", "typed"})
+CROWDS = {"crowd": 1, "busy crowd": 20, "large crowd": 1}
+"""Chunks a second of each stream."""
 
 
 class ClientFailedError(RuntimeError):
@@ -155,7 +158,7 @@ def large_pdf() -> Generator[str]:
 
 def clients_of(scene: str, chosen: Iterable[str]) -> list[str]:
     """Give the clients that take part in a scene, the floor first."""
-    kind = "crowd" if scene == "large crowd" else scene
+    kind = "crowd" if scene in CROWDS else scene
     names = [name for name in chosen if kind in CLIENTS[name].can]
     if scene == "import":
         names = [name for name in names if name in IMPORTS]
@@ -175,9 +178,10 @@ def order_for(scene: str, client: str, url: str, file: str, quick: bool, crowd: 
         count = min(count, known.slow)
     if scene == "large crowd" and not quick:
         count = crowd
-    kind = {"large crowd": "crowd"}.get(scene, scene)
-    path = {"relay": "packed", "large crowd": "crowd"}.get(scene, scene)
-    return {"scene": kind, "path": path, "count": count, "url": url, "file": file}
+    kind = "crowd" if scene in CROWDS else scene
+    path = "packed" if scene == "relay" else kind
+    order = {"scene": kind, "path": path, "count": count, "url": url, "file": file}
+    return order | ({"rate": CROWDS[scene]} if scene in CROWDS else {})
 
 
 Figures = dict[str, dict[str, list[dict[str, float]]]]

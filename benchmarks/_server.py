@@ -28,7 +28,7 @@ CHUNKS = {"packed": 10_000, "burst": 10_000, "trickle": 2_000, "short": 20}
 
 IMAGE_BYTES = 8 * 2**20
 _EVENTS_PER_READ = 50
-_TICKS = 50
+_TICKS = 100
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
     b"X-Generation-Id: gen-1\r\n\r\n"
@@ -157,7 +157,7 @@ def whole(scene: str, count: int, form: _Form) -> bytes:
 class Scenes(asyncio.Protocol):
     """Answers with the scene that the path names."""
 
-    waiting: ClassVar[list[deque[tuple[Scenes, int]]]] = []
+    waiting: ClassVar[list[deque[Scenes]]] = []
     beat: ClassVar[asyncio.Task[None] | None] = None
     opened: ClassVar[int] = 0
 
@@ -205,7 +205,8 @@ class Scenes(asyncio.Protocol):
             self._trickle(count, form)
         elif scene == "crowd":
             self._transport.write(_HEAD)
-            self._join(count)
+            rate = int(rest[1]) if len(rest) > 1 and rest[1].isdigit() else 1
+            self._join(count, rate)
         else:
             self._transport.write(whole(scene, count, form))
 
@@ -219,34 +220,35 @@ class Scenes(asyncio.Protocol):
         else:
             self._transport.write(_framed(form.last) + _END)
 
-    def _join(self, seconds: int) -> None:
-        """Give one chunk a second, which says when it was sent."""
+    def _join(self, count: int, rate: int) -> None:
+        """Give chunks evenly, as many a second as is asked, which say when they were sent."""
+        self._due = count
         if not Scenes.waiting:
-            Scenes.waiting.extend(deque[tuple[Scenes, int]]() for _ in range(_TICKS))
+            Scenes.waiting.extend(deque[Scenes]() for _ in range(_TICKS))
         if Scenes.beat is None:
             Scenes.beat = asyncio.get_running_loop().create_task(_beat())
         Scenes.opened += 1
-        Scenes.waiting[Scenes.opened % _TICKS].append((self, seconds))
+        for beat in range(rate):
+            Scenes.waiting[(Scenes.opened + beat * _TICKS // rate) % _TICKS].append(self)
 
-    def drip(self, is_last: bool) -> bool:
+    def drip(self) -> bool:
         """Send a chunk; tell whether the stream goes on."""
-        if self._transport.is_closing():
+        if self._transport.is_closing() or not self._due:
             return False
+        self._due -= 1
         self._transport.write(_framed(event(repr(time.time()))))
-        if is_last:
+        if not self._due:
             self._transport.write(_framed(_CHAT.last) + _END)
-        return not is_last
+        return self._due > 0
 
 
 async def _beat() -> None:
-    """Serve a fiftieth of the streams every fiftieth of a second."""
+    """Serve the streams of one slot every hundredth of a second."""
     loop = asyncio.get_running_loop()
     number, due = 0, loop.time()
     while True:
         slot = Scenes.waiting[number % _TICKS]
-        Scenes.waiting[number % _TICKS] = deque(
-            (stream, left - 1) for stream, left in slot if stream.drip(left <= 1)
-        )
+        Scenes.waiting[number % _TICKS] = deque(stream for stream in slot if stream.drip())
         number += 1
         due += 1 / _TICKS
         await asyncio.sleep(max(0.0, due - loop.time()))

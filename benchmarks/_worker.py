@@ -118,7 +118,7 @@ async def long(client: Client, base_url: str, count: int) -> dict[str, float]:
 
 
 async def crowd(client: Client, base_url: str, count: int) -> dict[str, float]:
-    """Hold many streams at one chunk a second each."""
+    """Hold many streams that get their chunks evenly, some a second."""
     allowed = raise_file_limit()
     if allowed < count + 100:
         raise RuntimeError(
@@ -156,6 +156,7 @@ async def crowd(client: Client, base_url: str, count: int) -> dict[str, float]:
         figures["median_delay"] = delays[len(delays) // 2]
         figures["late_delay"] = delays[len(delays) * 99 // 100]
         figures["worst_delay"] = delays[-1]
+        figures["streams"] = count
         figures["alive"] = sum(not task.done() for task in tasks)
         for task in tasks:
             task.cancel()
@@ -176,7 +177,7 @@ async def measured(client: Client, order: dict[str, Any]) -> dict[str, float]:
     if scene == "batch":
         return await batch(client, f"{order['url']}/answers/8", count)
     if scene == "crowd":
-        return await crowd(client, f"{order['url']}/crowd/100000", count)
+        return await crowd(client, f"{order['url']}/crowd/100000/{order['rate']}", count)
     if scene == "long":
         return await long(client, base_url, count)
     return await streams(client, base_url, count, AT_ONCE.get(scene, 1))

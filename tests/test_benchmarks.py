@@ -121,6 +121,21 @@ def test_a_long_stream_is_compared_with_its_own_beginning() -> None:
     assert of_line(figures, "long: MiB grown without accumulation") == ("0.50", True)
 
 
+@pytest.mark.parametrize(("alive", "shown"), [((100, 100), "all"), ((100, 97), "3 lost")])
+def test_a_crowd_is_alive_where_no_round_lost_a_stream(alive: tuple[int, int], shown: str) -> None:
+    """One round that lost streams is enough to miss the line."""
+    found = [*rounds(1, alive=alive[0], streams=100), *rounds(1, alive=alive[1], streams=100)]
+    line = of_line({"busy crowd": {"typed": found}}, "busy crowd: streams alive")
+    assert line == (shown, shown == "all")
+
+
+def test_a_busy_crowd_asks_for_twenty_chunks_a_second() -> None:
+    """It is the scene of the other crowds, at another rate."""
+    busy = order_for("busy crowd", "typed", "", "", False, 77)
+    assert (busy["scene"], busy["count"], busy["rate"]) == ("crowd", 1_000, 20)
+    assert order_for("crowd", "typed", "", "", False, 77)["rate"] == 1
+
+
 def test_what_was_not_measured_is_neither_reached_nor_missed() -> None:
     """No figures, no lines; and no line of another scene than those that ran."""
     assert _report.reach({}) == []
