@@ -73,6 +73,7 @@ def written(run: Run, about: dict[str, str], clients: Iterable[str]) -> dict[str
         "versions": {client: versions(client) for client in clients},
         "figures": run.figures,
         "failures": run.failures,
+        "cut": run.cut,
         "reach": [list(line) for line in reach(run.figures)],
     }
 
@@ -90,6 +91,10 @@ def table(run: Run) -> str:
         for client in ordered:
             lines.append(_row(run.figures, scene, client))
             lines += _more(run.figures, scene, client)
+        cut = run.cut.get(scene, {})
+        for count in sorted(set(cut.values())):
+            names = ", ".join(name for name in ordered if cut.get(name) == count)
+            lines.append(f"  cut to {count:,} in place of {known.count:,}: {names}")
         for client, reason in run.failures.get(scene, {}).items():
             lines.append(f"  {client:<18} failed: {reason[:120]}")
     for scene in run.failures.keys() - run.figures.keys():

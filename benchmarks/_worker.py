@@ -21,7 +21,7 @@ from ._limits import forget_peak, peak, raise_file_limit, resident
 
 AT_ONCE = {"short": 100, "tools": 20}
 BATCH_CONCURRENCY = 500
-_CROWD_SECONDS = 10
+_CROWD_SECONDS = 5
 _EDGE = 1_000
 
 

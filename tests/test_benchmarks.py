@@ -170,6 +170,13 @@ def test_the_table_shows_medians_spreads_and_failures() -> None:
     assert "its process ended" in lines[-1]
 
 
+def test_the_table_says_what_was_cut() -> None:
+    """Who was given less is named with how much it was."""
+    run = a_run({"burst": {"litellm": rounds(1.0), "floor": rounds(0.1)}})
+    run.cut["burst"] = {"litellm": 1_000}
+    assert "  cut to 1,000 in place of 20,000: litellm" in _report.table(run).splitlines()
+
+
 def test_a_scene_that_nobody_came_through_is_told() -> None:
     """A scene without any figure still stands in the table."""
     run = a_run({})
