@@ -44,7 +44,9 @@ def main() -> int:
     stderr_line("")
     about = _report.machine()
     data = _report.written(run, about, clients)
-    print(f"{', '.join(about.values())}; medians of {rounds} interleaved rounds")
+    counted = {len(found) for scene in run.figures.values() for found in scene.values()} or {0}
+    shown = "-".join(str(number) for number in sorted({min(counted), max(counted)}))
+    print(f"{', '.join(about.values())}; medians of {shown} interleaved rounds")
     for client in ("typed", *(c for c in clients if c in REQUIREMENTS)):
         print(f"{client}: {', '.join(f'{n} {v}' for n, v in data['versions'][client].items())}")
     print(_report.table(run))

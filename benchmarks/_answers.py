@@ -11,10 +11,13 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from multiprocessing.queues import Queue
+from typing import Literal, TypeAlias
 
 from openrouter_async.testing import Emulator, chat
 
 from ._server import event
+
+Kind: TypeAlias = Literal["raw", "emulator", "prepared"]
 
 _WORDS = 8
 _BODY = event(" word") * _WORDS + event("", "stop") + b"data: [DONE]\n\n"
@@ -63,30 +66,40 @@ def _run(ready: Queue[str], delay: float) -> None:
         asyncio.run(_serve(ready, delay))
 
 
-async def _emulate(ready: Queue[str]) -> None:
+async def _emulate(ready: Queue[str], *, prepared: bool) -> None:
     async with Emulator() as emulator:
-        emulator.always(chat(*[" word"] * _WORDS))
+        if prepared:
+            emulator.always(chat(*[" word"] * _WORDS))
         ready.put(emulator.base_url)
         await asyncio.Event().wait()
 
 
 def _run_emulator(ready: Queue[str], delay: float) -> None:
     with suppress(KeyboardInterrupt):
-        asyncio.run(_emulate(ready))
+        asyncio.run(_emulate(ready, prepared=False))
+
+
+def _run_prepared(ready: Queue[str], delay: float) -> None:
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_emulate(ready, prepared=True))
+
+
+_SERVERS = {"raw": _run, "emulator": _run_emulator, "prepared": _run_prepared}
 
 
 @contextmanager
-def serving(delay: float, *, emulates: bool = False) -> Generator[str]:
+def serving(delay: float, kind: Kind = "raw") -> Generator[str]:
     """Run the server in its own process; give its URL.
 
     Args:
         delay: Seconds that an answer takes; the emulator takes as long as it needs.
-        emulates: Whether it is the emulator, which looks at each request as the API does.
+        kind: Bytes that are sent as they are (``"raw"``), or the emulator, which looks at each
+            request as the API does and answers with its own model (``"emulator"``) or with one
+            prepared answer (``"prepared"``).
     """
     context = multiprocessing.get_context("spawn")
     ready: Queue[str] = context.Queue()
-    run = _run_emulator if emulates else _run
-    process = context.Process(target=run, args=(ready, delay), daemon=True)
+    process = context.Process(target=_SERVERS[kind], args=(ready, delay), daemon=True)
     process.start()
     try:
         yield ready.get(timeout=30)

@@ -73,6 +73,7 @@ def written(run: Run, about: dict[str, str], clients: Iterable[str]) -> dict[str
         "versions": {client: versions(client) for client in clients},
         "figures": run.figures,
         "failures": run.failures,
+        "cut": run.cut,
         "reach": [list(line) for line in reach(run.figures)],
     }
 
@@ -90,6 +91,10 @@ def table(run: Run) -> str:
         for client in ordered:
             lines.append(_row(run.figures, scene, client))
             lines += _more(run.figures, scene, client)
+        cut = run.cut.get(scene, {})
+        for count in sorted(set(cut.values())):
+            names = ", ".join(name for name in ordered if cut.get(name) == count)
+            lines.append(f"  cut to {count:,} in place of {known.count:,}: {names}")
         for client, reason in run.failures.get(scene, {}).items():
             lines.append(f"  {client:<18} failed: {reason[:120]}")
     for scene in run.failures.keys() - run.figures.keys():
@@ -179,7 +184,7 @@ def reach(figures: Figures) -> list[Line]:
     at_most("short: typed, of the floor", 1.2, ratio(figures, "short", "typed", "floor"))
     at_least("short: openai, of ours", 10, better_openai("short"))
     at_most("relay: raw, of bare bytes", 1.15, ratio(figures, "relay", "raw", "bytes"))
-    for scene in sorted(CROWDS):
+    for scene in CROWDS:
         at_most(
             f"{scene}: memory of a stream, of the floor's",
             1.3,
@@ -190,6 +195,7 @@ def reach(figures: Figures) -> list[Line]:
             1.2,
             ratio(figures, scene, "typed", "floor", "worst_delay"),
         )
+        lines.append(_alive(figures, scene))
     openai_image = better_openai("image")
     at_most("image: CPU, of openai's", 1 / 3, None if openai_image is None else 1 / openai_image)
     memory = median(figures, "image", "typed", "memory")
@@ -209,6 +215,17 @@ def reach(figures: Figures) -> list[Line]:
 
     at_least("batch: throughput, of openai's", 5, better_openai("batch", slower))
     return [line for line in lines if line[3] is not None]
+
+
+def _alive(figures: Figures, scene: str) -> Line:
+    """Tell whether every stream of a crowd was alive at the end, in every round."""
+    alive = values_of(figures, scene, "typed", "alive")
+    wanted = values_of(figures, scene, "typed", "streams")
+    if not alive or not wanted:
+        return f"{scene}: streams alive", "all", "not measured", None
+    lost = max(many - left for left, many in zip(alive, wanted, strict=True))
+    shown = "all" if not lost else f"{lost:,.0f} lost"
+    return f"{scene}: streams alive", "all", shown, not lost
 
 
 def reached(figures: Figures) -> str:

@@ -36,6 +36,7 @@ class Scene:
         quick: The same for a quick run.
         unit: What the CPU is divided by.
         on_uvloop: Whether the floor and ours are run on uvloop too.
+        warms_up: Whether it is long enough to need no round that is not counted.
     """
 
     about: str
@@ -44,6 +45,7 @@ class Scene:
     quick: int
     unit: str = "chunk"
     on_uvloop: bool = False
+    warms_up: bool = False
 
 
 SCENES = {
@@ -56,17 +58,19 @@ SCENES = {
     "image": Scene("one event of 8 MiB", 1, 1, 1, unit="event"),
     "upload": Scene("a PDF of 40 MiB", 1, 1, 1, unit="request"),
     "import": Scene("cold import and first client", 1, 1, 1, unit="process"),
-    "batch": Scene("short requests, 500 at a time", 100_000, 2_000, 2_000, unit="request"),
-    "long": Scene("one stream of 200,000 chunks", 200_000, 200_000, 50_000),
-    "crowd": Scene("a thousand streams at one chunk a second each", 1_000, 1_000, 200),
-    "busy crowd": Scene("a thousand live streams at twenty chunks a second each", 1_000, 1_000, 50),
-    "large crowd": Scene(
-        "ten thousand live streams at one chunk a second each", 10_000, 10_000, 500
+    "batch": Scene(
+        "short requests, 500 at a time", 20_000, 1_000, 2_000, unit="request", warms_up=True
     ),
+    "long": Scene("one stream of 200,000 chunks", 200_000, 200_000, 50_000),
+    "crowd": Scene("live streams at one chunk a second each", 1_000, 1_000, 200, warms_up=True),
+    "busy crowd": Scene(
+        "live streams at twenty chunks a second each", 1_000, 100, 100, warms_up=True
+    ),
+    "large crowd": Scene("ten thousand of them", 10_000, 10_000, 500, warms_up=True),
 }
-CROWDS = frozenset({"crowd", "busy crowd", "large crowd"})
-# Twenty thousand chunks a second, or ten thousand connections, are more than the others can take.
-FOR_FEW = {"busy crowd": ("floor", "typed"), "large crowd": ("floor", "typed")}
+LARGE_CROWD = frozenset({"floor", "typed"})
+CROWDS = {"crowd": 1, "busy crowd": 20, "large crowd": 1}
+"""Chunks a second of each stream."""
 
 
 class ClientFailedError(RuntimeError):
@@ -163,7 +167,8 @@ def clients_of(scene: str, chosen: Iterable[str]) -> list[str]:
     names = [name for name in chosen if kind in CLIENTS[name].can]
     if scene == "import":
         names = [name for name in names if name in IMPORTS]
-    names = [name for name in names if name in FOR_FEW.get(scene, names)]
+    if scene == "large crowd":
+        names = [name for name in names if name in LARGE_CROWD]
     if SCENES[scene].on_uvloop:
         names += [name + ON_UVLOOP for name in ("floor", "typed") if name in names]
     return names
@@ -179,9 +184,9 @@ def order_for(scene: str, client: str, url: str, file: str, quick: bool, crowd: 
     if scene == "large crowd" and not quick:
         count = crowd
     kind = "crowd" if scene in CROWDS else scene
-    path = {"relay": "packed", "large crowd": "crowd", "busy crowd": "busy"}.get(scene, scene)
+    path = "packed" if scene == "relay" else kind
     order = {"scene": kind, "path": path, "count": count, "url": url, "file": file}
-    return {**order, "seconds": 1 if quick else 10} if kind == "crowd" else order
+    return order | ({"rate": CROWDS[scene]} if scene in CROWDS else {})
 
 
 Figures = dict[str, dict[str, list[dict[str, float]]]]
@@ -194,6 +199,7 @@ class Run:
     Attributes:
         figures: By scene and client, a mapping for each counted round.
         failures: By scene and client, why it did not come through.
+        cut: By scene and client, how much it was given where that is less than the whole.
     """
 
     def __init__(self, scenes: list[str], clients: list[str], rounds: int, quick: bool) -> None:
@@ -201,61 +207,69 @@ class Run:
         self._clients = clients
         self._rounds = rounds
         self._quick = quick
-        self._began = 0.0
         self.figures: Figures = {}
         self.failures: dict[str, dict[str, str]] = {}
+        self.cut: dict[str, dict[str, int]] = {}
+        self._seconds: dict[tuple[str, str], float] = {}
 
     def go(self, url: str, crowd: int, say: Say) -> None:
         """Run all of it: a round that warms up, then those that count."""
+        plan = self._plan()
         with Workers() as workers, large_pdf() as file:
-            for number in range(self._rounds + 1):
-                if number == 1:
-                    self._began = time.monotonic()
-                for scene in self._scenes:
-                    self._round(workers, scene, number, url, file, crowd, say)
+            for done, (number, scene, client) in enumerate(plan):
+                if client in self.failures.get(scene, {}):
+                    continue
+                left = self._left(plan[done:])
+                say(f"round {number} of {self._rounds}: {scene}, {client}{left}")
+                order = order_for(scene, client, url, file, self._quick, crowd)
+                self._measure(workers, number, scene, client, order)
 
-    def _round(
-        self,
-        workers: Workers,
-        scene: str,
-        number: int,
-        url: str,
-        file: str,
-        crowd: int,
-        say: Say,
+    def _plan(self) -> list[tuple[int, str, str]]:
+        """Give what is run, in turn: round, scene and client."""
+        plan: list[tuple[int, str, str]] = []
+        for number in range(self._rounds + 1):
+            for scene in self._scenes:
+                if number == 0 and SCENES[scene].warms_up:
+                    continue
+                names = clients_of(scene, self._clients)
+                turn = number % len(names) if names else 0
+                # Whoever is first finds a colder cache.
+                plan += [(number, scene, name) for name in names[turn:] + names[:turn]]
+        return plan
+
+    def _left(self, plan: list[tuple[int, str, str]]) -> str:
+        """Reckon how long the rest takes, once something is known of it."""
+        if not self._seconds:
+            return ""
+        usual = sum(self._seconds.values()) / len(self._seconds)
+        seconds = sum(
+            self._seconds.get((scene, client), usual)
+            for _, scene, client in plan
+            if client not in self.failures.get(scene, {})
+        )
+        return f"; about {seconds / 60:.1f} minutes left"
+
+    def _measure(
+        self, workers: Workers, number: int, scene: str, client: str, order: Mapping[str, Any]
     ) -> None:
-        names = clients_of(scene, self._clients)
-        turn = number % len(names) if names else 0
-        for client in names[turn:] + names[:turn]:  # whoever is first finds a colder cache
-            if client in self.failures.get(scene, {}):
-                continue
-            say(f"{self._where(number)}: {scene}, {client}")
-            is_short = self._quick or number == 0
-            order = order_for(scene, client, url, file, is_short, crowd)
-            if scene in CROWDS:
-                workers.dismiss(client)  # memory that another scene has left would be used again
-            try:
-                if scene == "import":
-                    figures = importing(client)
-                    figures["cpu"] -= importing(None)["cpu"]
-                else:
-                    figures = workers.of(client).run(order)
-            except (ClientFailedError, InstallError) as error:
-                self.failures.setdefault(scene, {})[client] = str(error)
-                workers.dismiss(client)
-                continue
-            if number:
-                self.figures.setdefault(scene, {}).setdefault(client, []).append(figures)
-
-    def _where(self, number: int) -> str:
-        """Say which round it is, and how long the rest may take."""
-        if number == 0:
-            return "warming up"
-        left = ""
-        if number > 1:
-            each = (time.monotonic() - self._began) / (number - 1)
-            left = f", {each * (self._rounds - number + 1) / 60:.0f} minutes left at most"
-        return f"round {number} of {self._rounds}{left}"
+        began = time.monotonic()
+        if scene in CROWDS:
+            workers.dismiss(client)  # memory that another scene has left would be used again
+        try:
+            if scene == "import":
+                figures = importing(client)
+                figures["cpu"] -= importing(None)["cpu"]
+            else:
+                figures = workers.of(client).run(order)
+        except (ClientFailedError, InstallError) as error:
+            self.failures.setdefault(scene, {})[client] = str(error)
+            workers.dismiss(client)
+            return
+        self._seconds[scene, client] = time.monotonic() - began
+        if number:
+            self.figures.setdefault(scene, {}).setdefault(client, []).append(figures)
+            if order["count"] < SCENES[scene].count:
+                self.cut.setdefault(scene, {})[client] = order["count"]
 
 
 def stderr_line(text: str) -> None:

@@ -28,10 +28,7 @@ CHUNKS = {"packed": 10_000, "burst": 10_000, "trickle": 2_000, "short": 20}
 
 IMAGE_BYTES = 8 * 2**20
 _EVENTS_PER_READ = 50
-_TICKS = 50
-_RATES = {"crowd": 1, "busy": 20}
-"""Chunks a second of a stream that lives."""
-
+_TICKS = 100
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
     b"X-Generation-Id: gen-1\r\n\r\n"
@@ -157,13 +154,10 @@ def whole(scene: str, count: int, form: _Form) -> bytes:
     return _HEAD + (_framed(form.first) if form.first else b"") + text + _framed(form.last) + _END
 
 
-_BEFORE_TIME, _AFTER_TIME = _framed(event("1234567890.123456")).split(b"1234567890.123456")
-
-
 class Scenes(asyncio.Protocol):
     """Answers with the scene that the path names."""
 
-    waiting: ClassVar[list[deque[tuple[Scenes, int]]]] = []
+    waiting: ClassVar[list[deque[Scenes]]] = []
     beat: ClassVar[asyncio.Task[None] | None] = None
     opened: ClassVar[int] = 0
 
@@ -209,9 +203,10 @@ class Scenes(asyncio.Protocol):
         if scene == "trickle":
             self._transport.write(_HEAD + (_framed(form.first) if form.first else b""))
             self._trickle(count, form)
-        elif scene in _RATES:
+        elif scene == "crowd":
             self._transport.write(_HEAD)
-            self._join(count, _RATES[scene])
+            rate = int(rest[1]) if len(rest) > 1 and rest[1].isdigit() else 1
+            self._join(count, rate)
         else:
             self._transport.write(whole(scene, count, form))
 
@@ -226,36 +221,34 @@ class Scenes(asyncio.Protocol):
             self._transport.write(_framed(form.last) + _END)
 
     def _join(self, count: int, rate: int) -> None:
-        """Give so many chunks a second, each of which says when it was sent."""
+        """Give chunks evenly, as many a second as is asked, which say when they were sent."""
+        self._due = count
         if not Scenes.waiting:
-            Scenes.waiting.extend(deque[tuple[Scenes, int]]() for _ in range(_TICKS))
+            Scenes.waiting.extend(deque[Scenes]() for _ in range(_TICKS))
         if Scenes.beat is None:
             Scenes.beat = asyncio.get_running_loop().create_task(_beat())
         Scenes.opened += 1
-        for turn in range(rate):
-            slot = Scenes.opened + turn * _TICKS // rate
-            Scenes.waiting[slot % _TICKS].append((self, count // rate))
+        for beat in range(rate):
+            Scenes.waiting[(Scenes.opened + beat * _TICKS // rate) % _TICKS].append(self)
 
-    def drip(self, is_last: bool) -> bool:
+    def drip(self) -> bool:
         """Send a chunk; tell whether the stream goes on."""
-        if self._transport.is_closing():
+        if self._transport.is_closing() or not self._due:
             return False
-        sent_at = f"{time.time():.6f}"  # of one length, so that it can be put in its place
-        self._transport.write(_BEFORE_TIME + sent_at.encode() + _AFTER_TIME)
-        if is_last:
+        self._due -= 1
+        self._transport.write(_framed(event(repr(time.time()))))
+        if not self._due:
             self._transport.write(_framed(_CHAT.last) + _END)
-        return not is_last
+        return self._due > 0
 
 
 async def _beat() -> None:
-    """Serve a fiftieth of the streams every fiftieth of a second."""
+    """Serve the streams of one slot every hundredth of a second."""
     loop = asyncio.get_running_loop()
     number, due = 0, loop.time()
     while True:
         slot = Scenes.waiting[number % _TICKS]
-        Scenes.waiting[number % _TICKS] = deque(
-            (stream, left - 1) for stream, left in slot if stream.drip(left <= 1)
-        )
+        Scenes.waiting[number % _TICKS] = deque(stream for stream in slot if stream.drip())
         number += 1
         due += 1 / _TICKS
         await asyncio.sleep(max(0.0, due - loop.time()))

@@ -21,7 +21,7 @@ from ._limits import forget_peak, peak, raise_file_limit, resident
 
 AT_ONCE = {"short": 100, "tools": 20}
 BATCH_CONCURRENCY = 500
-_WITHOUT_END = 1_000_000
+_CROWD_SECONDS = 5
 _EDGE = 1_000
 
 
@@ -117,8 +117,8 @@ async def long(client: Client, base_url: str, count: int) -> dict[str, float]:
     return figures
 
 
-async def crowd(client: Client, base_url: str, count: int, seconds: float) -> dict[str, float]:
-    """Hold many streams that live."""
+async def crowd(client: Client, base_url: str, count: int) -> dict[str, float]:
+    """Hold many streams that get their chunks evenly, some a second."""
     allowed = raise_file_limit()
     if allowed < count + 100:
         raise RuntimeError(
@@ -149,13 +149,14 @@ async def crowd(client: Client, base_url: str, count: int, seconds: float) -> di
         await asyncio.wait_for(everybody.wait(), count / 500 + 60)
         delays.clear()
         meter = Meter()
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(_CROWD_SECONDS)
         figures = meter.figures(len(delays))
         figures["stream"] = (resident() - before) * 1024 / count
         delays.sort()
         figures["median_delay"] = delays[len(delays) // 2]
         figures["late_delay"] = delays[len(delays) * 99 // 100]
         figures["worst_delay"] = delays[-1]
+        figures["streams"] = count
         figures["alive"] = sum(not task.done() for task in tasks)
         for task in tasks:
             task.cancel()
@@ -177,8 +178,7 @@ async def measured(client: Client, order: dict[str, Any]) -> dict[str, float]:
         return await batch(client, f"{order['url']}/answers/8", count)
     if scene == "crowd":
         await streams(client, f"{order['url']}/short/20", 20, 10)  # a library is whole by then
-        endless = f"{order['url']}/{order['path']}/{_WITHOUT_END}"
-        return await crowd(client, endless, count, order["seconds"])
+        return await crowd(client, f"{order['url']}/crowd/100000/{order['rate']}", count)
     if scene == "long":
         return await long(client, base_url, count)
     return await streams(client, base_url, count, AT_ONCE.get(scene, 1))

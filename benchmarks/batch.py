@@ -1,12 +1,14 @@
 """Many requests through `client.map`, beside a bare aiohttp loop; and a job under SIGKILL.
 
     python -m benchmarks.batch [--items N] [--concurrency N] [--rounds N] [--delay SECONDS]
-    python -m benchmarks.batch --emulator [--items N] [--concurrency N] [--rounds N]
+    python -m benchmarks.batch --emulator [--prepared] [--items N] [--concurrency N] [--rounds N]
     python -m benchmarks.batch --kill [KILLS]
 
 *The floor* is the loop that a good engineer writes by hand: a semaphore, a bounded number of
 tasks, bare aiohttp, the same bodies, and each answer decoded into text; no errors, no retries, no
-deadlines, no limits. Memory is that of the client's process, which the server is not a part of.
+deadlines, no limits. `--emulator` asks the emulator, which answers with its own model, or with one
+prepared answer (`--prepared`); else the server sends prepared bytes. Memory is that of the
+client's process, which the server is not a part of.
 """
 
 from __future__ import annotations
@@ -31,9 +33,11 @@ from openrouter_async import Limits, OpenRouter
 from openrouter_async.testing import Emulator, Pause, chat
 from openrouter_async.types import ChatChunk
 
-from ._answers import serving
+from ._answers import Kind, serving
 
 KEY = "sk-or-v1-benchmark"
+MODEL = "openai/gpt-4o-mini"
+"""One that the emulator knows."""
 EARLY = 10_000
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -74,13 +78,18 @@ async def floor(url: str, items: int, concurrency: int, meter: Meter) -> None:
 
     async def one(session: aiohttp.ClientSession, prompt: str) -> None:
         try:
-            body = {"model": "m", "messages": [{"role": "user", "content": prompt}], "stream": True}
+            messages = [{"role": "user", "content": prompt}]
+            body = {"model": MODEL, "messages": messages, "stream": True}
             text: list[str] = []
             async with session.post(f"{url}/chat/completions", json=body) as response:
                 rest = b""
                 async for data in response.content.iter_any():
                     *events, rest = (rest + data).split(b"\n\n")
-                    text += [decode(e[6:]).text for e in events if e != b"data: [DONE]"]
+                    text += [
+                        decode(e[6:]).text
+                        for e in events
+                        if e.startswith(b"data: {")  # comments keep a connection alive
+                    ]
             meter.add("".join(text))
         finally:
             semaphore.release()
@@ -99,7 +108,7 @@ async def mapped(url: str, items: int, concurrency: int, meter: Meter) -> None:
     """`client.map`, with everything on."""
     limits = Limits(max_connections=concurrency)
     async with OpenRouter(KEY, base_url=url, limits=limits) as client:
-        async for result in client.map(prompts(items), concurrency=concurrency, model="m"):
+        async for result in client.map(prompts(items), concurrency=concurrency, model=MODEL):
             meter.add(result.unwrap().text)
 
 
@@ -109,10 +118,10 @@ RUNS: dict[str, Callable[[str, int, int, Meter], Awaitable[None]]] = {
 }
 
 
-def measure(items: int, concurrency: int, delay: float, rounds: int, *, emulates: bool) -> None:
+def measure(items: int, concurrency: int, delay: float, rounds: int, kind: Kind) -> None:
     """Run both in processes of their own, in turn, and print rates and memory."""
     shares: list[float] = []
-    with serving(delay, emulates=emulates) as url:
+    with serving(delay, kind) as url:
         for number in range(rounds):
             rates: dict[str, float] = {}
             for name in list(RUNS)[:: -1 if number % 2 else 1]:  # who is first changes
@@ -199,6 +208,9 @@ if __name__ == "__main__":
     parser.add_argument("--concurrency", type=int, default=500)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds an answer takes")
     parser.add_argument("--emulator", action="store_true", help="ask the emulator")
+    parser.add_argument(
+        "--prepared", action="store_true", help="the emulator with one prepared answer"
+    )
     parser.add_argument("--rounds", type=int, default=1, help="how often both are run, in turn")
     parser.add_argument("--kill", type=int, nargs="?", const=20)
     parser.add_argument("--run", choices=RUNS, help=argparse.SUPPRESS)
@@ -209,10 +221,5 @@ if __name__ == "__main__":
     elif given.kill:
         kill(given.kill)
     else:
-        measure(
-            given.items,
-            given.concurrency,
-            given.delay,
-            given.rounds,
-            emulates=given.emulator,
-        )
+        asked: Kind = "prepared" if given.prepared else "emulator" if given.emulator else "raw"
+        measure(given.items, given.concurrency, given.delay, given.rounds, asked)

@@ -121,6 +121,21 @@ def test_a_long_stream_is_compared_with_its_own_beginning() -> None:
     assert of_line(figures, "long: MiB grown without accumulation") == ("0.50", True)
 
 
+@pytest.mark.parametrize(("alive", "shown"), [((100, 100), "all"), ((100, 97), "3 lost")])
+def test_a_crowd_is_alive_where_no_round_lost_a_stream(alive: tuple[int, int], shown: str) -> None:
+    """One round that lost streams is enough to miss the line."""
+    found = [*rounds(1, alive=alive[0], streams=100), *rounds(1, alive=alive[1], streams=100)]
+    line = of_line({"busy crowd": {"typed": found}}, "busy crowd: streams alive")
+    assert line == (shown, shown == "all")
+
+
+def test_a_busy_crowd_asks_for_twenty_chunks_a_second() -> None:
+    """It is the scene of the other crowds, at another rate."""
+    busy = order_for("busy crowd", "typed", "", "", False, 77)
+    assert (busy["scene"], busy["count"], busy["rate"]) == ("crowd", 1_000, 20)
+    assert order_for("crowd", "typed", "", "", False, 77)["rate"] == 1
+
+
 def test_what_was_not_measured_is_neither_reached_nor_missed() -> None:
     """No figures, no lines; and no line of another scene than those that ran."""
     assert _report.reach({}) == []
@@ -153,6 +168,13 @@ def test_the_table_shows_medians_spreads_and_failures() -> None:
     assert "9.00" in typed
     assert " 1.30 " in typed  # times the floor
     assert "its process ended" in lines[-1]
+
+
+def test_the_table_says_what_was_cut() -> None:
+    """Who was given less is named with how much it was."""
+    run = a_run({"burst": {"litellm": rounds(1.0), "floor": rounds(0.1)}})
+    run.cut["burst"] = {"litellm": 1_000}
+    assert "  cut to 1,000 in place of 20,000: litellm" in _report.table(run).splitlines()
 
 
 def test_a_scene_that_nobody_came_through_is_told() -> None:
@@ -291,15 +313,13 @@ def test_a_slow_client_is_given_less_and_a_quick_run_least() -> None:
 
 
 @on_linux
-@pytest.mark.parametrize("scene", ["crowd", "busy crowd"])
-def test_a_crowd_lives_and_says_how_late_it_is(scene: str) -> None:
-    """Every stream stays, and the chunks of a second come from the server's beat."""
+def test_a_crowd_lives_and_says_how_late_it_is() -> None:
+    """Every stream stays, and its chunks come with the server's beat."""
     with serving() as url, Workers() as workers:
-        order = order_for(scene, "typed", url, "", True, 0)
+        order = order_for("busy crowd", "typed", url, "", True, 0)
         figures = workers.of("typed").run(order)
     assert figures["alive"] == order["count"]
-    rate = 20 if scene == "busy crowd" else 1
-    assert figures["count"] >= order["count"] * rate // 2
+    assert figures["count"] >= order["count"] * 20
     assert 0 <= figures["median_delay"] <= figures["worst_delay"]
 
 
