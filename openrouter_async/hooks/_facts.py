@@ -30,9 +30,10 @@ _SETTINGS: Final = (
 )
 _AskedFor: Final = msgspec.defstruct(
     "AskedFor",
-    [(name, Any, msgspec.UNSET) for name in ("model", "stream", "response_format", *_SETTINGS)],
+    [(name, Any, None) for name in ("model", "stream", "response_format", *_SETTINGS)],
+    omit_defaults=True,
 )
-
+_ASKED_FOR: Final = msgspec.json.Decoder(_AskedFor)
 
 # Blanks keep a connection alive until the answer comes.
 _OBJECT: Final = re.compile(rb"\s*\{")
@@ -59,14 +60,10 @@ def asked_for(body: bytes | None) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        asked = msgspec.json.decode(body, type=_AskedFor)
+        asked = _ASKED_FOR.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
-    found = {
-        name: value
-        for name, value in msgspec.structs.asdict(asked).items()
-        if value is not msgspec.UNSET and value is not None
-    }
+    found: dict[str, Any] = msgspec.to_builtins(asked)
     form = found.pop("response_format", None)
     if isinstance(form, dict):
         # Which form, never the schema: its names and descriptions are a part of the prompt.

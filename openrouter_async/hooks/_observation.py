@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import count
 from math import inf
 from typing import Any, Final, Protocol, Self, TypeVar, cast
@@ -91,29 +92,33 @@ class Hooks:
     def tell(self, event: Event, whole: Event | None = None) -> None:
         """Call the hooks with an event; `whole` is for those that want content."""
         for number, hook in enumerate(self._hooks):
-            if whole is not None and number in self._wanting_content:
-                self._call(number, hook, whole)
-            else:
-                self._call(number, hook, event)
+            told = whole if whole is not None and number in self._wanting_content else event
+            try:
+                hook(told)
+            except Exception:
+                self._complain(number, hook)
 
     def tell_arrival(self, event: DataArrived) -> None:
         """Call the hooks that want arrivals."""
         for number in self._wanting_arrivals:
-            self._call(number, self._hooks[number], event)
+            hook = self._hooks[number]
+            try:
+                hook(event)
+            except Exception:
+                self._complain(number, hook)
 
-    def _call(self, number: int, hook: Hook, event: Event) -> None:
-        try:
-            hook(event)
-        except Exception:
-            if number not in self._complained:
-                import logging
+    def _complain(self, number: int, hook: Hook) -> None:
+        """Log the exception that is being handled, where it is the hook's first."""
+        if number in self._complained:
+            return
+        import logging
 
-                self._complained.add(number)
-                logging.getLogger("openrouter_async").exception(
-                    "a hook raised, and the request went on; it is called further on, and not "
-                    "complained of again: %s",
-                    type(hook).__name__,
-                )
+        self._complained.add(number)
+        logging.getLogger("openrouter_async").exception(
+            "a hook raised, and the request went on; it is called further on, and not "
+            "complained of again: %s",
+            type(hook).__name__,
+        )
 
 
 class Stream(Protocol):
@@ -172,7 +177,7 @@ class Observation:
 
     def started(self, method: str, path: str, base_url: str, body: bytes | None) -> None:
         """A request was made."""
-        parts = urlsplit(base_url)
+        host, port = _place_of(base_url)
         asked = asked_for(body)
         stream = asked.pop("stream", None)
         model = asked.pop("model", None)
@@ -180,8 +185,8 @@ class Observation:
             call=self._call,
             method=method,
             path=path,
-            host=parts.hostname or "",
-            port=parts.port or (443 if parts.scheme == "https" else 80),
+            host=host,
+            port=port,
             model=model if isinstance(model, str) else None,
             is_stream=stream is True,
             settings=asked,
@@ -388,6 +393,12 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._answer, name)
+
+
+@lru_cache(maxsize=16)
+def _place_of(base_url: str) -> tuple[str, int]:
+    parts = urlsplit(base_url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _chat_or_none(answer: object) -> ChatCompletion | None:

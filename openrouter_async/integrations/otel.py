@@ -28,8 +28,10 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from openrouter_async._version import __version__
 from openrouter_async.hooks import (
+    AnswerStarted,
     DataArrived,
     Event,
+    FirstDelta,
     RequestEnded,
     RequestHeld,
     RequestRetried,
@@ -66,6 +68,10 @@ _SETTINGS: Final = {
     "seed": "gen_ai.request.seed",
     "session_id": "gen_ai.conversation.id",
 }
+_PLAIN: Final = (int, float, str)
+_TOLD_LATER: Final = (AnswerStarted, FirstDelta)
+"""Events whose times the end tells too."""
+
 # The conventions name these bounds.
 _SECONDS: Final = tuple(0.01 * 2**power for power in range(14))
 _TOKENS: Final = tuple(4**power for power in range(14))
@@ -115,6 +121,8 @@ class OpenTelemetry:
         if isinstance(event, RequestStarted):
             self._start(event)
             return
+        if isinstance(event, _TOLD_LATER):
+            return
         running = self._running.get(event.call)
         if running is None:  # no request that generates something
             return
@@ -143,7 +151,7 @@ class OpenTelemetry:
         span = self._tracer.start_span(
             f"{operation} {event.model}" if event.model else operation,
             kind=SpanKind.CLIENT,
-            attributes={**known, **_asked(event)},
+            attributes=known | _asked(event),
         )
         if event.body is not None and span.is_recording():
             _set_json(span, "gen_ai.input.messages", _sent_messages(event.body))
@@ -265,9 +273,10 @@ class _Running:
                 meters.between_chunks.record(gap, known, context)
         usage = event.usage
         if usage is not None:
-            counts = {"input": usage.prompt_tokens, "output": usage.completion_tokens}
-            for kind, count in counts.items():
-                meters.tokens.record(count, {**known, "gen_ai.token.type": kind}, context)
+            typed = {**known, "gen_ai.token.type": "input"}
+            meters.tokens.record(usage.prompt_tokens, typed, context)
+            typed = {**known, "gen_ai.token.type": "output"}
+            meters.tokens.record(usage.completion_tokens, typed, context)
         if event.cost:
             provided = {"openrouter.provider": event.provider} if event.provider else {}
             meters.cost.add(event.cost, {**known, **provided}, context)
@@ -278,24 +287,26 @@ def _asked(event: RequestStarted) -> _Attributes:
     found: _Attributes = {}
     if event.is_stream:
         found["gen_ai.request.stream"] = True
-    for name, attribute in _SETTINGS.items():
-        value = event.settings.get(name)
-        if isinstance(value, int | float | str):
+    for name, value in event.settings.items():
+        attribute = _SETTINGS.get(name)
+        if attribute is not None and isinstance(value, _PLAIN):
             found[attribute] = value
-    choices = event.settings.get("n")
-    if isinstance(choices, int) and choices != 1:
-        found["gen_ai.request.choice.count"] = choices
-    output = _OUTPUTS.get(event.path)
-    modalities = event.settings.get("modalities")
-    if isinstance(modalities, list) and "image" in modalities:
-        output = "image"
-    elif isinstance(modalities, list) and "audio" in modalities:
-        output = "speech"
-    elif str(event.settings.get("response_format")).startswith("json"):
-        output = "json"
+        elif name == "n" and isinstance(value, int) and value != 1:
+            found["gen_ai.request.choice.count"] = value
+    output = _output_of(event.settings) or _OUTPUTS.get(event.path)
     if output is not None:
         found["gen_ai.output.type"] = output
     return found
+
+
+def _output_of(settings: dict[str, Any]) -> str | None:
+    """Give the kind of output that settings ask for."""
+    modalities = settings.get("modalities")
+    if _is_list(modalities):
+        for modality, output in (("image", "image"), ("audio", "speech")):
+            if modality in modalities:
+                return output
+    return "json" if str(settings.get("response_format")).startswith("json") else None
 
 
 def _answered(event: RequestEnded) -> _Attributes:
