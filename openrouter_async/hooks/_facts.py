@@ -7,13 +7,21 @@ that is somebody's words is looked at.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import msgspec
 
 from ..types import ChatCompletion, Usage
+from ..types._arrived import Arrived
 
-__all__ = ["Facts", "asked_for", "facts_of", "name_or_none", "reasons_of"]
+if TYPE_CHECKING:  # these are loaded with their endpoints
+    from ..types.anthropic import AnthropicMessage
+    from ..types.completions import CompletionResponse
+    from ..types.responses import Response
+
+    TextAnswer: TypeAlias = ChatCompletion | Response | AnthropicMessage | CompletionResponse
+
+__all__ = ["Facts", "asked_for", "facts_of", "name_or_none", "reasons_of", "text_or_none"]
 
 _SETTINGS: Final = (
     "temperature",
@@ -21,6 +29,7 @@ _SETTINGS: Final = (
     "top_k",
     "max_tokens",
     "max_completion_tokens",
+    "max_output_tokens",
     "frequency_penalty",
     "presence_penalty",
     "seed",
@@ -102,10 +111,20 @@ def _usage_in(said: object) -> Usage | None:
         return None
 
 
-def reasons_of(completion: ChatCompletion) -> tuple[str, ...]:
-    """Give why each choice ended."""
-    reasons = (choice.finish_reason for choice in completion.choices)
-    return tuple(reason for reason in reasons if reason is not None)
+def text_or_none(answer: object) -> TextAnswer | None:
+    """Give what a text endpoint answered; other endpoints have answers of other types."""
+    if isinstance(answer, ChatCompletion):
+        return answer
+    is_one = isinstance(answer, Arrived) and hasattr(answer, "finish_reasons")
+    return cast("TextAnswer", answer) if is_one else None
+
+
+def reasons_of(answer: TextAnswer | None) -> tuple[str, ...]:
+    """Give why an answer ended, or each choice of it."""
+    if isinstance(answer, ChatCompletion):
+        reasons = (choice.finish_reason for choice in answer.choices)
+        return tuple(reason for reason in reasons if reason is not None)
+    return answer.finish_reasons if answer is not None else ()
 
 
 def name_or_none(value: object) -> str | None:

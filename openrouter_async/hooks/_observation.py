@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import count
 from math import inf
-from typing import Any, Final, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,7 +26,7 @@ from ..errors import (
     StreamBrokenError,
     StreamTruncatedError,
 )
-from ..types import ChatCompletion, Ending, Timing
+from ..types import Ending, Timing
 from ._events import (
     AnswerStarted,
     DataArrived,
@@ -38,7 +38,10 @@ from ._events import (
     RequestRetried,
     RequestStarted,
 )
-from ._facts import Facts, asked_for, facts_of, name_or_none, reasons_of
+from ._facts import Facts, asked_for, facts_of, name_or_none, reasons_of, text_or_none
+
+if TYPE_CHECKING:
+    from ._facts import TextAnswer
 
 __all__ = ["Hooks", "Observation", "ending_of"]
 
@@ -95,8 +98,8 @@ class Hooks:
             told = whole if whole is not None and number in self._wanting_content else event
             try:
                 hook(told)
-            except Exception:
-                self._complain(number, hook)
+            except Exception as error:  # noqa: BLE001  (it breaks no request, whatever it is)
+                self._complain(number, error)
 
     def tell_arrival(self, event: DataArrived) -> None:
         """Call the hooks that want arrivals."""
@@ -104,20 +107,21 @@ class Hooks:
             hook = self._hooks[number]
             try:
                 hook(event)
-            except Exception:
-                self._complain(number, hook)
+            except Exception as error:  # noqa: BLE001  (it breaks no request, whatever it is)
+                self._complain(number, error)
 
-    def _complain(self, number: int, hook: Hook) -> None:
-        """Log the exception that is being handled, where it is the hook's first."""
+    def _complain(self, number: int, error: Exception) -> None:
+        """Log what a hook raised, where it is the first time."""
         if number in self._complained:
             return
         import logging
 
         self._complained.add(number)
-        logging.getLogger("openrouter_async").exception(
+        logging.getLogger("openrouter_async").error(
             "a hook raised, and the request went on; it is called further on, and not "
             "complained of again: %s",
-            type(hook).__name__,
+            type(self._hooks[number]).__name__,
+            exc_info=error,
         )
 
 
@@ -273,7 +277,7 @@ class Observation:
             timing=timing,
             deltas=stream.deltas,
             finish_reasons=tuple(getattr(stream, "finish_reasons", ())),
-            completion=lambda: _chat_or_none(getattr(stream, "partial", None)),
+            completion=lambda: text_or_none(getattr(stream, "partial", None)),
         )
 
     def failed(self, error: BaseException, *, was_left: bool, is_cancelled: bool) -> None:
@@ -301,7 +305,7 @@ class Observation:
             return
         facts = facts_of(result)
         opened = self._opened
-        chat = _chat_or_none(result)
+        text = text_or_none(result)
         self._end(
             "complete",
             None,
@@ -309,8 +313,8 @@ class Observation:
             facts=facts,
             generation_id=(opened.headers.get("x-generation-id") if opened else None) or facts.id,
             timing=self._timing(),
-            finish_reasons=reasons_of(chat) if chat is not None else (),
-            completion=lambda: chat,
+            finish_reasons=reasons_of(text),
+            completion=lambda: text,
         )
 
     def _timing(self) -> Timing:
@@ -332,7 +336,7 @@ class Observation:
         timing: Timing,
         deltas: int = 0,
         finish_reasons: tuple[str, ...] = (),
-        completion: Callable[[], ChatCompletion | None] = lambda: None,
+        completion: Callable[[], TextAnswer | None] = lambda: None,
     ) -> None:
         if self._is_over:
             return
@@ -399,11 +403,6 @@ class _Watched:
 def _place_of(base_url: str) -> tuple[str, int]:
     parts = urlsplit(base_url)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _chat_or_none(answer: object) -> ChatCompletion | None:
-    # Other endpoints have answers of other types.
-    return answer if isinstance(answer, ChatCompletion) else None
 
 
 def ending_of(error: BaseException) -> Ending:
