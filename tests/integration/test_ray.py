@@ -465,6 +465,7 @@ def shown(language: str) -> list[object]:
     ]
 
 
+@pytest.mark.filterwarnings("ignore:The minimum number of concurrent actors")  # there is one row
 @pytest.mark.parametrize("block", shown("python"))
 async def test_documented_code_runs(
     block: Block, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
