@@ -7,7 +7,9 @@ noise; *hook* has one hook that does nothing, *arrivals* one that asks for every
 OpenTelemetry with an SDK that records spans and metrics and exports to nowhere, *every gap* the
 same with `every_gap=True`, *spans* the same without metrics; *sdk* is a hook that calls the SDK as
 often and with as much as *otel* does, and has no other work: nothing can cost less that records
-the same. Needs `opentelemetry-sdk`.
+the same. *short/100* has a hundred chunks in each of its streams, which come at once as those of
+*short* do; *trickle/20* is a hundred streams of twenty, which come one by one. Needs
+`opentelemetry-sdk`.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from openrouter_async.integrations.otel import OpenTelemetry
 from ._server import CHUNKS, serving
 
 KEY = "sk-or-v1-benchmark"
-SCENES = ("packed", "burst", "trickle", "short")
+SCENES = ("packed", "burst", "trickle", "short", "short/100", "trickle/20")
 SHORT_STREAMS = 100
 
 # What one request tells the SDK.
@@ -167,16 +169,22 @@ async def read(url: str, scene: str, with_hooks: list[Hook]) -> int:
             count += bool(chunk.text)
 
     async with OpenRouter(KEY, base_url=f"{url}/{scene}", hooks=with_hooks) as client:
-        if scene == "short":
+        if is_short(scene):
             await asyncio.gather(*(one(client) for _ in range(SHORT_STREAMS)))
         else:
             await one(client)
     return count
 
 
+def is_short(scene: str) -> bool:
+    """Whether its streams are so short that a hundred are read at once."""
+    return scene.startswith("short") or "/" in scene
+
+
 def measure(url: str, scene: str, with_hooks: list[Hook]) -> float:
     """Give the CPU of this process a chunk, in microseconds."""
-    expected = CHUNKS[scene] * (SHORT_STREAMS if scene == "short" else 1)
+    name, _, chunks = scene.partition("/")
+    expected = int(chunks or CHUNKS[name]) * (SHORT_STREAMS if is_short(scene) else 1)
     gc.collect()
     started = time.process_time()
     count = asyncio.run(read(url, scene, with_hooks))
@@ -199,13 +207,13 @@ def main(runs: int, scenes: Sequence[str]) -> None:
     names = ("openrouter-async", "opentelemetry-sdk")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     print(f"Python {platform.python_version()}, {versions}, {runs} runs, medians\n")
-    print(f"{'scene':<9}{'':<11}{'us/chunk':>10}{'spread':>16}{'x off':>8}")
+    print(f"{'scene':<12}{'':<11}{'us/chunk':>10}{'spread':>16}{'x off':>8}")
     for (scene, name), values in figures.items():
         # Each figure beside the one of the same round: a machine that is busy is so for both.
         ratios = [value / off for value, off in zip(values, figures[scene, "off"], strict=True)]
         spread = f"{min(values):.2f} to {max(values):.2f}"
         print(
-            f"{scene:<9}{name:<11}{statistics.median(values):>10.2f}{spread:>16}"
+            f"{scene:<12}{name:<11}{statistics.median(values):>10.2f}{spread:>16}"
             f"{statistics.median(ratios):>8.2f}"
         )
 
