@@ -1,8 +1,8 @@
 """The blocks of code on the pages of the documentation, and how each kind is run.
 
-The rule of this file: a block stands on its page as a reader would copy it. Python runs as a
-notebook would run it, with a `client` at hand; a console block is a script of its `$` lines. A
-block that cannot run says why in a comment above its fence: ``<!-- not run: the reason -->``.
+The rule of this file: a block stands on its page as a reader would copy it, and every one of them
+runs. Python runs as a notebook would run it, with a `client` at hand; a console block is a script
+of its `$` lines, and one that serves until Ctrl-C gets its Ctrl-C once it serves.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import inspect
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -25,22 +26,25 @@ from typing import Any, NamedTuple
 import pytest
 
 from openrouter_async import OpenRouter
-from openrouter_async.testing import Emulator, make_pdf
+from openrouter_async.testing import Emulator, chat, make_pdf
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 KEY = "sk-or-v1-test-key"
+HAIKU = chat("Rain taps on the glass,\n", "the street lamp hums to itself,\n", "cats are home.")
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>[\w+-]*)(?P<info>[^\n]*)\n(?P<source>.*?)^(?P=indent)(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
-NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+) -->\s*\Z")
 TITLE = re.compile(r'title="(?P<name>[\w.]+)"')
 # What a console block says that changes the machine: read, not run.
 INSTALLS = re.compile(r"(?:(?:python -m )?pip|uv (?:add|pip)|make|git|cd|source) ?")
 
+
+# What serves until Ctrl-C.
+SERVES = re.compile(r"openrouter-async emulator\b.*")
 
 # What only the tests of tests/integration have; they run the blocks that import it.
 LARGE = {"IPython", "openai", "openrouter", "ray"}
@@ -55,7 +59,6 @@ class Block(NamedTuple):
     line: int
     language: str
     source: str
-    not_run: str | None
     title: str | None
 
     @property
@@ -80,6 +83,13 @@ class Block(NamedTuple):
         return sorted(name for name in self.imports if find_spec(name) is None)
 
     @property
+    def is_large(self) -> bool:
+        """Whether it needs one of those that only the tests of tests/integration have."""
+        if self.language == "python":
+            return bool(self.imports & LARGE)
+        return any(" --ray " in line for line in self.commands)
+
+    @property
     def commands(self) -> list[str]:
         """The lines behind a `$`, continued ones joined."""
         joined = self.source.replace("\\\n", " ")
@@ -93,14 +103,12 @@ def blocks(*languages: str) -> Iterator[Block]:
         for found in FENCE.finditer(text):
             if languages and found["language"] not in languages:
                 continue
-            mark = NOT_RUN.search(text[: found.start()])
             title = TITLE.search(found["info"])
             yield Block(
                 page,
                 text.count("\n", 0, found.start()) + 2,
                 found["language"],
                 dedent(found["source"]),
-                mark["reason"].strip() if mark is not None else None,
                 title["name"] if title is not None else None,
             )
 
@@ -115,6 +123,8 @@ def fill(folder: Path, page: Path) -> None:
     (folder / "app.log").write_text("ERROR: disk full\n")
     (folder / "prompts.jsonl").write_text('{"id": "a", "prompt": "Say hello"}\n')
     (folder / "reviews.csv").write_text("id,product,text\nr1,Lamp,Warm light\n")
+    (folder / "reviews.jsonl").write_text('{"id": "r1", "prompt": "Sum up: warm light"}\n')
+    (folder / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
     (folder / "examples").symlink_to(ROOT / "examples")
 
 
@@ -159,6 +169,8 @@ async def run_python(block: Block, emulator: Emulator, monkeypatch: pytest.Monke
 async def run_console(block: Block, emulator: Emulator, folder: Path) -> str:
     """Run the commands of a block in one shell; give what they wrote."""
     lines = [line for line in block.commands if not INSTALLS.match(line)]
+    if any("--openrouter-record" in line for line in lines):
+        emulator.always(HAIKU)  # what the page's test asks the real API for
     own = {
         "OPENROUTER_API_KEY": KEY,
         "OPENROUTER_BASE_URL": emulator.base_url,
@@ -178,7 +190,20 @@ async def run_console(block: Block, emulator: Emulator, folder: Path) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
+    started = await _until_it_serves(process) if lines and SERVES.fullmatch(lines[-1]) else b""
     written, _ = await process.communicate()
-    said = written.decode("utf-8", "replace")
+    said = (started + written).decode("utf-8", "replace")
     assert process.returncode == 0, said
     return said
+
+
+async def _until_it_serves(process: asyncio.subprocess.Process) -> bytes:
+    """Read what a server tells when it serves, and press Ctrl-C."""
+    assert process.stdout is not None
+    told = b""
+    while b"OPENROUTER_BASE_URL=" not in told:
+        line = await process.stdout.readline()
+        assert line, told
+        told += line
+    process.send_signal(signal.SIGINT)
+    return told

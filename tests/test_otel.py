@@ -32,6 +32,7 @@ from openrouter_async.testing import (
     http_error,
 )
 from tests.quiet import KEY, PNG
+from tests.text_dialects import DIALECTS, Dialect
 
 MODEL = "openai/gpt-4o-mini"
 PROMPT = "the SENTINELPROMPT of somebody"
@@ -376,6 +377,111 @@ async def test_content_where_it_is_asked_for(kit: Kit, emulator: Emulator) -> No
         ],
         "finish_reason": "stop",
     }
+
+
+CALL: dict[str, Any] = {"name": "look", "arguments": {"at": "it"}, "id": "call_1"}
+
+
+@with_content
+@pytest.mark.parametrize("dialect", DIALECTS, ids=str)
+async def test_content_of_other_dialects(kit: Kit, dialect: Dialect, emulator: Emulator) -> None:
+    """What the other text endpoints think, say and call is told in the same form."""
+    emulator.play(dialect.reply(ANSWER, " there", reasoning="Hm.", tool_calls=[CALL]))
+    await dialect.stream(kit.client)
+    (answered,) = json.loads(kit.attributes["gen_ai.output.messages"])
+    assert answered["role"] == "assistant"
+    parts = answered["parts"]
+    assert parts[:2] == [
+        {"type": "reasoning", "content": "Hm."},
+        {"type": "text", "content": f"{ANSWER} there"},
+    ]
+    assert (answered["finish_reason"],) == kit.attributes["gen_ai.response.finish_reasons"]
+    if dialect.name != "completions":  # its answers call nothing
+        assert (parts[2]["type"], parts[2]["name"]) == ("tool_call", "look")
+        assert "it" in str(parts[2]["arguments"])
+    (asked,) = json.loads(kit.attributes["gen_ai.input.messages"])
+    assert asked == {"role": "user", "parts": [{"type": "text", "content": "Hi"}]}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=str)
+async def test_no_content_of_other_dialects(kit: Kit, dialect: Dialect, emulator: Emulator) -> None:
+    """Unless it is asked for, nothing of it is told but why it ended."""
+    emulator.play(dialect.reply(ANSWER, reasoning=ANSWER))
+    await dialect.stream(kit.client)
+    assert len(kit.attributes["gen_ai.response.finish_reasons"]) == 1
+    assert "SENTINEL" not in kit.span.to_json()
+
+
+ASKED: dict[str, dict[str, Any]] = {
+    "/messages": {
+        "system": [{"type": "text", "text": "Be brief."}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "What is it?"}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "Hm."},
+                    {"type": "tool_use", "id": "call_1", "name": "look", "input": {}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "a fox"}],
+            },
+        ],
+    },
+    "/responses": {
+        "instructions": "Be brief.",
+        "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "What is it?"}]},
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
+            {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": {}},
+            {"type": "function_call_output", "call_id": "call_1", "output": "a fox"},
+        ],
+    },
+}
+
+
+@with_content
+@pytest.mark.parametrize("path", ASKED)
+async def test_content_of_requests_of_other_dialects(
+    kit: Kit, emulator: Emulator, path: str
+) -> None:
+    """Instructions, thoughts, calls and their results are told alike, whatever the endpoint."""
+    emulator.always(Reply(headers=(("Content-Type", "application/json"),), steps=(Send(b"{}"),)))
+    await kit.client.request("POST", path, json={"model": MODEL, **ASKED[path]})
+    told = kit.attributes
+    brief = [{"type": "text", "content": "Be brief."}]
+    assert json.loads(told["gen_ai.system_instructions"]) == brief
+    said = json.loads(told["gen_ai.input.messages"])
+    assert [part for message in said for part in message["parts"]] == [
+        {"type": "text", "content": "What is it?"},
+        {"type": "reasoning", "content": "Hm."},
+        {"type": "tool_call", "id": "call_1", "name": "look", "arguments": {}},
+        {"type": "tool_call_response", "id": "call_1", "response": "a fox"},
+    ]
+
+
+@with_content
+async def test_files_and_what_is_not_known(kit: Kit, emulator: Emulator) -> None:
+    """Files are told by their size wherever they stand, other kinds of parts as they are."""
+    emulator.always(Reply(headers=(("Content-Type", "application/json"),), steps=(Send(b"{}"),)))
+    data = base64.b64encode(bytes(3_000)).decode()
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    blocks = [{"type": "image", "source": source}, {"type": "new_kind", "value": 7}]
+    result = {"type": "tool_result", "tool_use_id": "call_1", "content": blocks}
+    messages = [{"role": "user", "content": [*blocks, result]}]
+    await kit.client.request("POST", "/messages", json={"model": MODEL, "messages": messages})
+    (asked,) = json.loads(kit.attributes["gen_ai.input.messages"])
+    image, unknown, response = asked["parts"]
+    assert image["source"]["data"].endswith(f"{len(data)} characters")
+    assert unknown == {"type": "new_kind", "value": 7}
+    assert response["response"] == [image, unknown]
+    kit.exporter.clear()
+    items = [{"type": "web_search_call", "id": "ws_1"}, 7, None]
+    await kit.client.request("POST", "/responses", json={"model": MODEL, "input": items})
+    (asked,) = json.loads(kit.attributes["gen_ai.input.messages"])
+    assert asked == {"role": "assistant", "parts": items[:1]}
 
 
 @with_content

@@ -22,6 +22,7 @@ from openrouter_async.errors import (
     TotalTimeout,
     WireIdleTimeout,
 )
+from openrouter_async.hooks import Event, RequestEnded
 from openrouter_async.testing import (
     Drip,
     Emulator,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 KEY = "sk-or-v1-test-key"
+SECRET = "a SENTINELANSWER"
 LATE = 30.0
 COMMENT = b": OPENROUTER PROCESSING\n\n"
 
@@ -136,6 +138,66 @@ async def test_what_is_known_of_a_stream(
     assert timing.headers <= timing.first_delta <= timing.end
     assert timing.tokens_per_second == pytest.approx(20 / (timing.end - timing.first_delta))
     assert repr(stream).startswith(f"<{type(stream).__name__}: ended, ")
+
+
+ENDED = {  # why an answer ended, in the words of each endpoint
+    "responses": {"stop": "completed", "length": "max_output_tokens"},
+    "messages": {"stop": "end_turn", "length": "max_tokens"},
+    "completions": {"stop": "stop", "length": "length"},
+}
+
+
+@every_dialect
+@pytest.mark.parametrize("reason", ["stop", "length"])
+async def test_why_an_answer_ended(
+    dialect: Dialect, reason: str, emulator: Emulator, once: OpenRouter
+) -> None:
+    """The reason is told in the words of the endpoint, by the stream and by its answer."""
+    emulator.play(
+        dialect.reply("Hel", "lo", finish_reason=reason).hold_after(dialect.before_text + 1)
+    )
+    stream = await dialect.stream(once).start()
+    assert (stream.finish_reasons, stream.partial.finish_reasons) == ((), ())
+    emulator.release()
+    answer = await stream
+    assert stream.finish_reasons == answer.finish_reasons == (ENDED[dialect.name][reason],)
+
+
+@every_dialect
+async def test_hooks_are_told_what_was_said(dialect: Dialect, emulator: Emulator) -> None:
+    """Each hook is told why an answer ended, and what it said where the hook wants content."""
+    plain, wanting = Ends(), Ends("content")
+    whole = dialect.reply(SECRET, " there")
+    emulator.play(whole, whole.cut_after(dialect.before_text + 1))
+    retry = RetryPolicy(max_attempts=1)
+    hooks = [plain, wanting]
+    async with OpenRouter(KEY, base_url=emulator.base_url, retry=retry, hooks=hooks) as client:
+        answer = await dialect.stream(client)
+        with pytest.raises(StreamBrokenError):
+            await dialect.stream(client)
+        await dialect.group(client).create("Hi", model="openai/gpt-4o-mini", transport="json")
+    reason = (ENDED[dialect.name]["stop"],)
+    for hook in hooks:
+        assert [end.finish_reasons for end in hook.ends] == [reason, (), reason]
+    assert [end.completion for end in plain.ends] == [None] * 3
+    assert SECRET not in repr(plain.ends)
+    first, cut, other = (end.completion for end in wanting.ends)
+    assert first == answer
+    assert cut is not None
+    assert cut.text == SECRET
+    assert type(other) is type(answer)
+
+
+class Ends:
+    """A hook that keeps the ends."""
+
+    def __init__(self, *wants: str) -> None:
+        self.wants = frozenset(wants)
+        self.ends: list[RequestEnded] = []
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RequestEnded):
+            self.ends.append(event)
 
 
 @every_dialect

@@ -6,12 +6,17 @@ The rule of this file: what is told, as values. When it is told, and to whom, is
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
 from ..errors import OpenRouterError
 from ..types import ChatCompletion, Ending, Timing, Usage
+
+if TYPE_CHECKING:  # these are loaded with their endpoints
+    from ..types.anthropic import AnthropicMessage
+    from ..types.completions import CompletionResponse
+    from ..types.responses import Response
 
 __all__ = [
     "AnswerStarted",
@@ -151,10 +156,11 @@ class RequestEnded(Event, frozen=True, kw_only=True):
         generation_id: The ``gen-...`` id.
         request_id: The API's id of a request that failed, where it gives one.
         usage: Tokens and cost; None where the answer did not come to tell them.
-        finish_reasons: Why each choice ended, in order.
+        finish_reasons: Why each choice ended, in order, in the words of its endpoint.
         deltas: How many deltas of a stream said something.
         timing: When things happened in the attempt that was answered, in seconds.
-        completion: What came of a chat's answer; None unless the hook wants content.
+        completion: What came of the answer of a text endpoint, as that endpoint's streams give it;
+            None unless the hook wants content.
     """
 
     ending: Ending
@@ -171,7 +177,7 @@ class RequestEnded(Event, frozen=True, kw_only=True):
     finish_reasons: tuple[str, ...] = ()
     deltas: int = 0
     timing: Timing = field(default_factory=Timing)
-    completion: ChatCompletion | None = None
+    completion: ChatCompletion | Response | AnthropicMessage | CompletionResponse | None = None
 
     @property
     def cost(self) -> float | None:

@@ -7,13 +7,21 @@ that is somebody's words is looked at.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import msgspec
 
 from ..types import ChatCompletion, Usage
+from ..types._arrived import Arrived
 
-__all__ = ["Facts", "asked_for", "facts_of", "name_or_none", "reasons_of"]
+if TYPE_CHECKING:  # these are loaded with their endpoints
+    from ..types.anthropic import AnthropicMessage
+    from ..types.completions import CompletionResponse
+    from ..types.responses import Response
+
+    TextAnswer: TypeAlias = ChatCompletion | Response | AnthropicMessage | CompletionResponse
+
+__all__ = ["Facts", "asked_for", "facts_of", "name_or_none", "reasons_of", "text_or_none"]
 
 _SETTINGS: Final = (
     "temperature",
@@ -21,6 +29,7 @@ _SETTINGS: Final = (
     "top_k",
     "max_tokens",
     "max_completion_tokens",
+    "max_output_tokens",
     "frequency_penalty",
     "presence_penalty",
     "seed",
@@ -30,9 +39,10 @@ _SETTINGS: Final = (
 )
 _AskedFor: Final = msgspec.defstruct(
     "AskedFor",
-    [(name, Any, msgspec.UNSET) for name in ("model", "stream", "response_format", *_SETTINGS)],
+    [(name, Any, None) for name in ("model", "stream", "response_format", *_SETTINGS)],
+    omit_defaults=True,
 )
-
+_ASKED_FOR: Final = msgspec.json.Decoder(_AskedFor)
 
 # Blanks keep a connection alive until the answer comes.
 _OBJECT: Final = re.compile(rb"\s*\{")
@@ -59,14 +69,10 @@ def asked_for(body: bytes | None) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        asked = msgspec.json.decode(body, type=_AskedFor)
+        asked = _ASKED_FOR.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
-    found = {
-        name: value
-        for name, value in msgspec.structs.asdict(asked).items()
-        if value is not msgspec.UNSET and value is not None
-    }
+    found: dict[str, Any] = msgspec.to_builtins(asked)
     form = found.pop("response_format", None)
     if isinstance(form, dict):
         # Which form, never the schema: its names and descriptions are a part of the prompt.
@@ -105,10 +111,20 @@ def _usage_in(said: object) -> Usage | None:
         return None
 
 
-def reasons_of(completion: ChatCompletion) -> tuple[str, ...]:
-    """Give why each choice ended."""
-    reasons = (choice.finish_reason for choice in completion.choices)
-    return tuple(reason for reason in reasons if reason is not None)
+def text_or_none(answer: object) -> TextAnswer | None:
+    """Give what a text endpoint answered; other endpoints have answers of other types."""
+    if isinstance(answer, ChatCompletion):
+        return answer
+    is_one = isinstance(answer, Arrived) and hasattr(answer, "finish_reasons")
+    return cast("TextAnswer", answer) if is_one else None
+
+
+def reasons_of(answer: TextAnswer | None) -> tuple[str, ...]:
+    """Give why an answer ended, or each choice of it."""
+    if isinstance(answer, ChatCompletion):
+        reasons = (choice.finish_reason for choice in answer.choices)
+        return tuple(reason for reason in reasons if reason is not None)
+    return answer.finish_reasons if answer is not None else ()
 
 
 def name_or_none(value: object) -> str | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import count
 from math import inf
-from typing import Any, Final, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,7 +26,7 @@ from ..errors import (
     StreamBrokenError,
     StreamTruncatedError,
 )
-from ..types import ChatCompletion, Ending, Timing
+from ..types import Ending, Timing
 from ._events import (
     AnswerStarted,
     DataArrived,
@@ -37,7 +38,10 @@ from ._events import (
     RequestRetried,
     RequestStarted,
 )
-from ._facts import Facts, asked_for, facts_of, name_or_none, reasons_of
+from ._facts import Facts, asked_for, facts_of, name_or_none, reasons_of, text_or_none
+
+if TYPE_CHECKING:
+    from ._facts import TextAnswer
 
 __all__ = ["Hooks", "Observation", "ending_of"]
 
@@ -91,29 +95,34 @@ class Hooks:
     def tell(self, event: Event, whole: Event | None = None) -> None:
         """Call the hooks with an event; `whole` is for those that want content."""
         for number, hook in enumerate(self._hooks):
-            if whole is not None and number in self._wanting_content:
-                self._call(number, hook, whole)
-            else:
-                self._call(number, hook, event)
+            told = whole if whole is not None and number in self._wanting_content else event
+            try:
+                hook(told)
+            except Exception as error:  # noqa: BLE001  (it breaks no request, whatever it is)
+                self._complain(number, error)
 
     def tell_arrival(self, event: DataArrived) -> None:
         """Call the hooks that want arrivals."""
         for number in self._wanting_arrivals:
-            self._call(number, self._hooks[number], event)
+            hook = self._hooks[number]
+            try:
+                hook(event)
+            except Exception as error:  # noqa: BLE001  (it breaks no request, whatever it is)
+                self._complain(number, error)
 
-    def _call(self, number: int, hook: Hook, event: Event) -> None:
-        try:
-            hook(event)
-        except Exception:
-            if number not in self._complained:
-                import logging
+    def _complain(self, number: int, error: Exception) -> None:
+        """Log what a hook raised, where it is the first time."""
+        if number in self._complained:
+            return
+        import logging
 
-                self._complained.add(number)
-                logging.getLogger("openrouter_async").exception(
-                    "a hook raised, and the request went on; it is called further on, and not "
-                    "complained of again: %s",
-                    type(hook).__name__,
-                )
+        self._complained.add(number)
+        logging.getLogger("openrouter_async").error(
+            "a hook raised, and the request went on; it is called further on, and not "
+            "complained of again: %s",
+            type(self._hooks[number]).__name__,
+            exc_info=error,
+        )
 
 
 class Stream(Protocol):
@@ -172,7 +181,7 @@ class Observation:
 
     def started(self, method: str, path: str, base_url: str, body: bytes | None) -> None:
         """A request was made."""
-        parts = urlsplit(base_url)
+        host, port = _place_of(base_url)
         asked = asked_for(body)
         stream = asked.pop("stream", None)
         model = asked.pop("model", None)
@@ -180,8 +189,8 @@ class Observation:
             call=self._call,
             method=method,
             path=path,
-            host=parts.hostname or "",
-            port=parts.port or (443 if parts.scheme == "https" else 80),
+            host=host,
+            port=port,
             model=model if isinstance(model, str) else None,
             is_stream=stream is True,
             settings=asked,
@@ -268,7 +277,7 @@ class Observation:
             timing=timing,
             deltas=stream.deltas,
             finish_reasons=tuple(getattr(stream, "finish_reasons", ())),
-            completion=lambda: _chat_or_none(getattr(stream, "partial", None)),
+            completion=lambda: text_or_none(getattr(stream, "partial", None)),
         )
 
     def failed(self, error: BaseException, *, was_left: bool, is_cancelled: bool) -> None:
@@ -296,7 +305,7 @@ class Observation:
             return
         facts = facts_of(result)
         opened = self._opened
-        chat = _chat_or_none(result)
+        text = text_or_none(result)
         self._end(
             "complete",
             None,
@@ -304,8 +313,8 @@ class Observation:
             facts=facts,
             generation_id=(opened.headers.get("x-generation-id") if opened else None) or facts.id,
             timing=self._timing(),
-            finish_reasons=reasons_of(chat) if chat is not None else (),
-            completion=lambda: chat,
+            finish_reasons=reasons_of(text),
+            completion=lambda: text,
         )
 
     def _timing(self) -> Timing:
@@ -327,7 +336,7 @@ class Observation:
         timing: Timing,
         deltas: int = 0,
         finish_reasons: tuple[str, ...] = (),
-        completion: Callable[[], ChatCompletion | None] = lambda: None,
+        completion: Callable[[], TextAnswer | None] = lambda: None,
     ) -> None:
         if self._is_over:
             return
@@ -390,9 +399,10 @@ class _Watched:
         return getattr(self._answer, name)
 
 
-def _chat_or_none(answer: object) -> ChatCompletion | None:
-    # Other endpoints have answers of other types.
-    return answer if isinstance(answer, ChatCompletion) else None
+@lru_cache(maxsize=16)
+def _place_of(base_url: str) -> tuple[str, int]:
+    parts = urlsplit(base_url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def ending_of(error: BaseException) -> Ending:

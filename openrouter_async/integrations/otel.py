@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias, TypeGuard, cast
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from opentelemetry import metrics, trace
@@ -28,14 +28,17 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from openrouter_async._version import __version__
 from openrouter_async.hooks import (
+    AnswerStarted,
     DataArrived,
     Event,
+    FirstDelta,
     RequestEnded,
     RequestHeld,
     RequestRetried,
     RequestStarted,
 )
-from openrouter_async.types import ChatCompletion
+
+from ._otel_content import received_in, sent_in
 
 __all__ = ["OpenTelemetry"]
 
@@ -61,15 +64,19 @@ _SETTINGS: Final = {
     "top_k": "gen_ai.request.top_k",
     "max_tokens": "gen_ai.request.max_tokens",
     "max_completion_tokens": "gen_ai.request.max_tokens",
+    "max_output_tokens": "gen_ai.request.max_tokens",
     "frequency_penalty": "gen_ai.request.frequency_penalty",
     "presence_penalty": "gen_ai.request.presence_penalty",
     "seed": "gen_ai.request.seed",
     "session_id": "gen_ai.conversation.id",
 }
+_PLAIN: Final = (int, float, str)
+_TOLD_LATER: Final = (AnswerStarted, FirstDelta)
+"""Events whose times the end tells too."""
+
 # The conventions name these bounds.
 _SECONDS: Final = tuple(0.01 * 2**power for power in range(14))
 _TOKENS: Final = tuple(4**power for power in range(14))
-_LONG: Final = 2_000
 _ASKED_IN_ENVIRONMENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
@@ -77,8 +84,8 @@ class OpenTelemetry:
     """A hook that makes spans and metrics of requests.
 
     Args:
-        content: Record prompts and answers on the spans, as ``gen_ai.input.messages`` and
-            ``gen_ai.output.messages``. By default what the variable
+        content: Record prompts and answers on the spans, as ``gen_ai.system_instructions``,
+            ``gen_ai.input.messages`` and ``gen_ai.output.messages``. By default what the variable
             ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says, and else nothing.
         every_gap: Record ``gen_ai.client.operation.time_per_output_chunk`` each time that chunks
             arrive, as the conventions ask; those that arrive together count as one. An SDK takes
@@ -115,6 +122,8 @@ class OpenTelemetry:
         if isinstance(event, RequestStarted):
             self._start(event)
             return
+        if isinstance(event, _TOLD_LATER):
+            return
         running = self._running.get(event.call)
         if running is None:  # no request that generates something
             return
@@ -143,10 +152,12 @@ class OpenTelemetry:
         span = self._tracer.start_span(
             f"{operation} {event.model}" if event.model else operation,
             kind=SpanKind.CLIENT,
-            attributes={**known, **_asked(event)},
+            attributes=known | _asked(event),
         )
         if event.body is not None and span.is_recording():
-            _set_json(span, "gen_ai.input.messages", _sent_messages(event.body))
+            sent = sent_in(event.body)
+            _set_json(span, "gen_ai.system_instructions", sent.instructions)
+            _set_json(span, "gen_ai.input.messages", sent.messages)
         self._running[event.call] = _Running(
             span, known, self._meters, every_gap="arrivals" in self.wants
         )
@@ -248,7 +259,7 @@ class _Running:
         span = self.span
         span.set_attributes(_answered(event) | failure)
         if event.completion is not None:
-            _set_json(span, "gen_ai.output.messages", _received_messages(event.completion))
+            _set_json(span, "gen_ai.output.messages", received_in(event.completion))
         if failure:
             about = str(event.error) if event.error is not None else str(failure["error.type"])
             span.set_status(Status(StatusCode.ERROR, about))
@@ -265,9 +276,10 @@ class _Running:
                 meters.between_chunks.record(gap, known, context)
         usage = event.usage
         if usage is not None:
-            counts = {"input": usage.prompt_tokens, "output": usage.completion_tokens}
-            for kind, count in counts.items():
-                meters.tokens.record(count, {**known, "gen_ai.token.type": kind}, context)
+            typed = {**known, "gen_ai.token.type": "input"}
+            meters.tokens.record(usage.prompt_tokens, typed, context)
+            typed = {**known, "gen_ai.token.type": "output"}
+            meters.tokens.record(usage.completion_tokens, typed, context)
         if event.cost:
             provided = {"openrouter.provider": event.provider} if event.provider else {}
             meters.cost.add(event.cost, {**known, **provided}, context)
@@ -278,24 +290,26 @@ def _asked(event: RequestStarted) -> _Attributes:
     found: _Attributes = {}
     if event.is_stream:
         found["gen_ai.request.stream"] = True
-    for name, attribute in _SETTINGS.items():
-        value = event.settings.get(name)
-        if isinstance(value, int | float | str):
+    for name, value in event.settings.items():
+        attribute = _SETTINGS.get(name)
+        if attribute is not None and isinstance(value, _PLAIN):
             found[attribute] = value
-    choices = event.settings.get("n")
-    if isinstance(choices, int) and choices != 1:
-        found["gen_ai.request.choice.count"] = choices
-    output = _OUTPUTS.get(event.path)
-    modalities = event.settings.get("modalities")
-    if isinstance(modalities, list) and "image" in modalities:
-        output = "image"
-    elif isinstance(modalities, list) and "audio" in modalities:
-        output = "speech"
-    elif str(event.settings.get("response_format")).startswith("json"):
-        output = "json"
+        elif name == "n" and isinstance(value, int) and value != 1:
+            found["gen_ai.request.choice.count"] = value
+    output = _output_of(event.settings) or _OUTPUTS.get(event.path)
     if output is not None:
         found["gen_ai.output.type"] = output
     return found
+
+
+def _output_of(settings: dict[str, Any]) -> str | None:
+    """Give the kind of output that settings ask for."""
+    modalities = settings.get("modalities")
+    if isinstance(modalities, list):
+        for modality, output in (("image", "image"), ("audio", "speech")):
+            if modality in modalities:
+                return output
+    return "json" if str(settings.get("response_format")).startswith("json") else None
 
 
 def _answered(event: RequestEnded) -> _Attributes:
@@ -336,78 +350,6 @@ def _ending(event: RequestEnded) -> str:
     return "cancelled" if event.is_cancelled else event.ending
 
 
-# Content.
-
-
-def _set_json(span: Span, name: str, messages: object) -> None:
-    if messages:
-        span.set_attribute(name, msgspec.json.encode(messages).decode())
-
-
-def _sent_messages(body: bytes) -> list[dict[str, Any]]:
-    try:
-        asked = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
-    said = asked.get("messages", asked.get("input", asked.get("prompt")))
-    if isinstance(said, str):
-        return [{"role": "user", "parts": [{"type": "text", "content": said}]}]
-    return [_message(_fields(message)) for message in _items(said)]
-
-
-def _received_messages(completion: ChatCompletion) -> list[dict[str, Any]]:
-    return [
-        {**_message(choice.message.to_dict()), "finish_reason": choice.finish_reason or ""}
-        for choice in completion.choices
-    ]
-
-
-def _message(message: dict[str, Any]) -> dict[str, Any]:
-    """Give a message in the form of the conventions."""
-    role, content = str(message.get("role") or "assistant"), message.get("content")
-    if role == "tool":
-        answered = {"id": message.get("tool_call_id"), "response": content}
-        return {"role": role, "parts": [{"type": "tool_call_response", **answered}]}
-    parts: list[Any] = []
-    if message.get("reasoning"):
-        parts.append({"type": "reasoning", "content": message["reasoning"]})
-    if isinstance(content, str):
-        parts.append({"type": "text", "content": content})
-    parts += map(_part, _items(content))
-    parts += map(_part, _items(message.get("images")))
-    parts += map(_tool_call, _items(message.get("tool_calls")))
-    return {"role": role, "parts": parts}
-
-
-def _part(part: Any) -> Any:
-    if "text" in _fields(part):
-        return {"type": "text", "content": _fields(part)["text"]}
-    return _without_files(part)
-
-
-def _tool_call(call: Any) -> Any:
-    called, function = _fields(call), _fields(_fields(call).get("function"))
-    named = {"name": function.get("name"), "arguments": function.get("arguments")}
-    return {"type": "tool_call", "id": called.get("id"), **named}
-
-
-def _without_files(value: Any) -> Any:
-    """Give a value with its size in place of each file: a span is no place for megabytes."""
-    if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        return {name: _without_files(inner) for name, inner in fields.items()}
-    if isinstance(value, str) and (value.startswith("data:") or len(value) > _LONG):
-        return f"{value[:30].partition(',')[0]}, {len(value)} characters"
-    return value
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _items(value: Any) -> list[Any]:
-    return value if _is_list(value) else []
-
-
-def _is_list(value: object) -> TypeGuard[list[Any]]:
-    return isinstance(value, list)
+def _set_json(span: Span, name: str, value: object) -> None:
+    if value:
+        span.set_attribute(name, msgspec.json.encode(value).decode())

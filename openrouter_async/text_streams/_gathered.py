@@ -78,6 +78,11 @@ class SoFar(Generic[E, R]):
         """Take the next event."""
         raise NotImplementedError
 
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why the answer ended, in the words of its endpoint; empty before it has."""
+        raise NotImplementedError
+
     def answer(self) -> R:
         """Give the answer so far."""
         raise NotImplementedError
@@ -151,6 +156,12 @@ class GatheredStream(EventStream[E], Generic[E, R]):
         """USD charged; None where the server did not say."""
         usage: Tokens | None = self._so_far.usage
         return usage.cost if usage is not None and usage.cost is not None else self._settled_cost
+
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why the answer ended, in the words of its endpoint; empty before it has."""
+        reasons: tuple[str, ...] = self._so_far.finish_reasons
+        return reasons
 
     @property
     def rate_limit(self) -> RateLimit | None:

@@ -95,6 +95,12 @@ class TextsSoFar(SoFar[CompletionResponse, CompletionResponse]):
         self.id, self.model = response.id, response.model
         self.provider, self.usage = response.provider, response.usage
 
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why each text ended, in order, of those that have."""
+        reasons = (self._texts[index].choice.finish_reason for index in sorted(self._texts))
+        return tuple(reason for reason in reasons if reason is not None)
+
     def answer(self) -> CompletionResponse:
         """Give the answer so far."""
         choices = [self._texts[index].whole() for index in sorted(self._texts)]

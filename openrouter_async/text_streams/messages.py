@@ -133,6 +133,11 @@ class MessageSoFar(SoFar[MessageEvent, AnthropicMessage]):
     def _block(self, index: int) -> MessageBlock:
         return self._blocks.setdefault(index, MessageBlock())
 
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why it ended."""
+        return self._message.finish_reasons
+
     def answer(self) -> AnthropicMessage:
         """Give the answer so far."""
         indexes = sorted({*self._blocks, *(index for index, _ in self._pieces)})

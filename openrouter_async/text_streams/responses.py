@@ -145,6 +145,11 @@ class ResponseSoFar(SoFar[ResponseEvent, Response]):
         if self.failed is not None and event.response is not None:
             self.failed.error_type = self.failed.error_type or event.response.error_type
 
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why it ended."""
+        return self._response.finish_reasons
+
     def answer(self) -> Response:
         """Give the answer so far."""
         if self._final is not None and (self._final.output or not self._items):

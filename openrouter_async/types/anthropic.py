@@ -147,6 +147,11 @@ class AnthropicMessage(Arrived):
         return "".join(block.thinking or "" for block in self.content)
 
     @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """The `stop_reason`, as answers of other endpoints have theirs; empty before it came."""
+        return (self.stop_reason,) if self.stop_reason is not None else ()
+
+    @property
     def tool_uses(self) -> list[MessageBlock]:
         """The calls that the model asks for and that can be run; none that was cut off."""
         calls = (block for block in self.content if block.type == "tool_use")

@@ -115,6 +115,12 @@ class CompletionResponse(Arrived):
         return next((choice.text for choice in self.choices if choice.index == 0), "")
 
     @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why each text ended, in order, of those that have."""
+        reasons = (choice.finish_reason for choice in self.choices)
+        return tuple(reason for reason in reasons if reason is not None)
+
+    @property
     def reasoning(self) -> str:
         """What was thought for the first text; empty where it is not shown."""
         return next((one.reasoning or "" for one in self.choices if one.index == 0), "")

@@ -236,6 +236,14 @@ class Response(Arrived):
         return "".join(item.reasoning for item in self.output if item.type == "reasoning")
 
     @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why it ended, of what has: ``completed``, or what it is incomplete for."""
+        if self.status == "incomplete":
+            reason: object = (self.incomplete_details or {}).get("reason")
+            return (reason if isinstance(reason, str) else "incomplete",)
+        return ("completed",) if self.status == "completed" else ()
+
+    @property
     def function_calls(self) -> list[ResponseItem]:
         """The calls that the model asks for and that can be run; none that was cut off."""
         calls = (item for item in self.output if item.type == "function_call")

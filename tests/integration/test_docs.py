@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from openrouter_async.testing import Emulator
-from tests.documented import LARGE, ROOT, Block, blocks, fill, run_python
+from tests.documented import ROOT, Block, blocks, fill, run_python
 
 HAS_TO_RUN = os.environ.get("OPENROUTER_ASYNC_INTEGRATION") == "1"
 
@@ -27,7 +27,7 @@ def need(*modules: str) -> None:
 PARAMS = [
     pytest.param(block, id=block.name)
     for block in blocks("python")
-    if block.not_run is None and block.imports & LARGE
+    if block.is_large and "ray" not in block.imports  # those are run beside a cluster
 ]
 
 

@@ -28,6 +28,7 @@ from openrouter_async.errors import AuthenticationError
 from openrouter_async.integrations import _ray_desk
 from openrouter_async.integrations.ray import ChatStep, Cluster, Desk, RayJob, map_chats
 from openrouter_async.testing import Emulator, chat, http_error
+from tests.documented import Block, blocks, fill, run_console, run_python
 from tests.integration.noting_desk import NotingDesk, Span
 from tests.integration.tools import need
 
@@ -658,3 +659,35 @@ def test_the_command_on_a_cluster_of_its_own(server: Emulator, tmp_path: Path) -
         time.sleep(0.1)
     assert len(output_of(tmp_path / "out.jsonl")) == 30
     assert len([r for r in server.requests[before:] if r.method == "POST"]) == 30
+
+
+# What the pages show
+
+
+def shown(language: str) -> list[object]:
+    """The blocks that need a cluster."""
+    found = [block for block in blocks(language) if block.is_large]
+    return [
+        pytest.param(block, id=block.name)
+        for block in found
+        if language == "console" or "ray" in block.imports
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:The minimum number of concurrent actors")  # there is one row
+@pytest.mark.parametrize("block", shown("python"))
+async def test_documented_code_runs(
+    block: Block, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each block of Python about Ray runs as it stands, on the cluster."""
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path, block.page)
+    await run_python(block, emulator, monkeypatch)
+
+
+@pytest.mark.parametrize("block", shown("console"))
+async def test_documented_commands_run(block: Block, emulator: Emulator, tmp_path: Path) -> None:
+    """Each command about Ray runs, and leaves its answers."""
+    fill(tmp_path, block.page)
+    await run_console(block, emulator, tmp_path)
+    assert json.loads((tmp_path / "answers.jsonl").read_text())["id"] == "r1"
