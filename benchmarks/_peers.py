@@ -115,6 +115,9 @@ def importing(client: str | None) -> dict[str, float]:
         code += NO_NETWORK_YET
     python = sys.executable if client is None else python_of(client)
     environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    # Installed libraries have their bytecode; whoever has none yet writes it in the round that
+    # is not counted.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     began = time.perf_counter()
     command = [python, "-c", code]
     with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as process:

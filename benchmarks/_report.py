@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ._peers import CHART, environment, versions
-from ._running import ON_UVLOOP, SCENES, Figures, Run
+from ._running import CROWDS, ON_UVLOOP, SCENES, Figures, Run
 
 __all__ = ["chart", "machine", "markdown", "median", "ratio", "reach", "table", "written"]
 
@@ -179,7 +179,7 @@ def reach(figures: Figures) -> list[Line]:
     at_most("short: typed, of the floor", 1.2, ratio(figures, "short", "typed", "floor"))
     at_least("short: openai, of ours", 10, better_openai("short"))
     at_most("relay: raw, of bare bytes", 1.15, ratio(figures, "relay", "raw", "bytes"))
-    for scene in ("crowd", "large crowd"):
+    for scene in sorted(CROWDS):
         at_most(
             f"{scene}: memory of a stream, of the floor's",
             1.3,

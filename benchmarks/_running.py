@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +34,6 @@ class Scene:
         count: Chunks, streams or requests, by the scene.
         slow: The same for clients that would take minutes.
         quick: The same for a quick run.
-        rounds: How many rounds it has at most.
         unit: What the CPU is divided by.
         on_uvloop: Whether the floor and ours are run on uvloop too.
     """
@@ -42,7 +42,6 @@ class Scene:
     count: int
     slow: int
     quick: int
-    rounds: int = 1_000
     unit: str = "chunk"
     on_uvloop: bool = False
 
@@ -57,12 +56,17 @@ SCENES = {
     "image": Scene("one event of 8 MiB", 1, 1, 1, unit="event"),
     "upload": Scene("a PDF of 40 MiB", 1, 1, 1, unit="request"),
     "import": Scene("cold import and first client", 1, 1, 1, unit="process"),
-    "batch": Scene("short requests, 500 at a time", 100_000, 2_000, 2_000, 1, unit="request"),
+    "batch": Scene("short requests, 500 at a time", 100_000, 2_000, 2_000, unit="request"),
     "long": Scene("one stream of 200,000 chunks", 200_000, 200_000, 50_000),
-    "crowd": Scene("live streams at one chunk a second each", 1_000, 1_000, 200, 3),
-    "large crowd": Scene("ten thousand of them", 10_000, 10_000, 500, 1),
+    "crowd": Scene("a thousand streams at one chunk a second each", 1_000, 1_000, 200),
+    "busy crowd": Scene("a thousand live streams at twenty chunks a second each", 1_000, 1_000, 50),
+    "large crowd": Scene(
+        "ten thousand live streams at one chunk a second each", 10_000, 10_000, 500
+    ),
 }
-LARGE_CROWD = frozenset({"floor", "typed"})
+CROWDS = frozenset({"crowd", "busy crowd", "large crowd"})
+# Twenty thousand chunks a second, or ten thousand connections, are more than the others can take.
+FOR_FEW = {"busy crowd": ("floor", "typed"), "large crowd": ("floor", "typed")}
 
 
 class ClientFailedError(RuntimeError):
@@ -155,12 +159,11 @@ def large_pdf() -> Generator[str]:
 
 def clients_of(scene: str, chosen: Iterable[str]) -> list[str]:
     """Give the clients that take part in a scene, the floor first."""
-    kind = "crowd" if scene == "large crowd" else scene
+    kind = "crowd" if scene in CROWDS else scene
     names = [name for name in chosen if kind in CLIENTS[name].can]
     if scene == "import":
         names = [name for name in names if name in IMPORTS]
-    if scene == "large crowd":
-        names = [name for name in names if name in LARGE_CROWD]
+    names = [name for name in names if name in FOR_FEW.get(scene, names)]
     if SCENES[scene].on_uvloop:
         names += [name + ON_UVLOOP for name in ("floor", "typed") if name in names]
     return names
@@ -175,9 +178,10 @@ def order_for(scene: str, client: str, url: str, file: str, quick: bool, crowd: 
         count = min(count, known.slow)
     if scene == "large crowd" and not quick:
         count = crowd
-    kind = {"large crowd": "crowd"}.get(scene, scene)
-    path = {"relay": "packed", "large crowd": "crowd"}.get(scene, scene)
-    return {"scene": kind, "path": path, "count": count, "url": url, "file": file}
+    kind = "crowd" if scene in CROWDS else scene
+    path = {"relay": "packed", "large crowd": "crowd", "busy crowd": "busy"}.get(scene, scene)
+    order = {"scene": kind, "path": path, "count": count, "url": url, "file": file}
+    return {**order, "seconds": 1 if quick else 10} if kind == "crowd" else order
 
 
 Figures = dict[str, dict[str, list[dict[str, float]]]]
@@ -197,6 +201,7 @@ class Run:
         self._clients = clients
         self._rounds = rounds
         self._quick = quick
+        self._began = 0.0
         self.figures: Figures = {}
         self.failures: dict[str, dict[str, str]] = {}
 
@@ -204,12 +209,9 @@ class Run:
         """Run all of it: a round that warms up, then those that count."""
         with Workers() as workers, large_pdf() as file:
             for number in range(self._rounds + 1):
+                if number == 1:
+                    self._began = time.monotonic()
                 for scene in self._scenes:
-                    if number > SCENES[scene].rounds:
-                        continue
-                    is_long = SCENES[scene].rounds <= 3  # warms up by itself
-                    if number == 0 and is_long:
-                        continue
                     self._round(workers, scene, number, url, file, crowd, say)
 
     def _round(
@@ -227,8 +229,11 @@ class Run:
         for client in names[turn:] + names[:turn]:  # whoever is first finds a colder cache
             if client in self.failures.get(scene, {}):
                 continue
-            say(f"round {number} of {self._rounds}: {scene}, {client}")
-            order = order_for(scene, client, url, file, self._quick, crowd)
+            say(f"{self._where(number)}: {scene}, {client}")
+            is_short = self._quick or number == 0
+            order = order_for(scene, client, url, file, is_short, crowd)
+            if scene in CROWDS:
+                workers.dismiss(client)  # memory that another scene has left would be used again
             try:
                 if scene == "import":
                     figures = importing(client)
@@ -241,6 +246,16 @@ class Run:
                 continue
             if number:
                 self.figures.setdefault(scene, {}).setdefault(client, []).append(figures)
+
+    def _where(self, number: int) -> str:
+        """Say which round it is, and how long the rest may take."""
+        if number == 0:
+            return "warming up"
+        left = ""
+        if number > 1:
+            each = (time.monotonic() - self._began) / (number - 1)
+            left = f", {each * (self._rounds - number + 1) / 60:.0f} minutes left at most"
+        return f"round {number} of {self._rounds}{left}"
 
 
 def stderr_line(text: str) -> None:

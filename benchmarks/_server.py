@@ -29,6 +29,9 @@ CHUNKS = {"packed": 10_000, "burst": 10_000, "trickle": 2_000, "short": 20}
 IMAGE_BYTES = 8 * 2**20
 _EVENTS_PER_READ = 50
 _TICKS = 50
+_RATES = {"crowd": 1, "busy": 20}
+"""Chunks a second of a stream that lives."""
+
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
     b"X-Generation-Id: gen-1\r\n\r\n"
@@ -154,6 +157,9 @@ def whole(scene: str, count: int, form: _Form) -> bytes:
     return _HEAD + (_framed(form.first) if form.first else b"") + text + _framed(form.last) + _END
 
 
+_BEFORE_TIME, _AFTER_TIME = _framed(event("1234567890.123456")).split(b"1234567890.123456")
+
+
 class Scenes(asyncio.Protocol):
     """Answers with the scene that the path names."""
 
@@ -203,9 +209,9 @@ class Scenes(asyncio.Protocol):
         if scene == "trickle":
             self._transport.write(_HEAD + (_framed(form.first) if form.first else b""))
             self._trickle(count, form)
-        elif scene == "crowd":
+        elif scene in _RATES:
             self._transport.write(_HEAD)
-            self._join(count)
+            self._join(count, _RATES[scene])
         else:
             self._transport.write(whole(scene, count, form))
 
@@ -219,20 +225,23 @@ class Scenes(asyncio.Protocol):
         else:
             self._transport.write(_framed(form.last) + _END)
 
-    def _join(self, seconds: int) -> None:
-        """Give one chunk a second, which says when it was sent."""
+    def _join(self, count: int, rate: int) -> None:
+        """Give so many chunks a second, each of which says when it was sent."""
         if not Scenes.waiting:
             Scenes.waiting.extend(deque[tuple[Scenes, int]]() for _ in range(_TICKS))
         if Scenes.beat is None:
             Scenes.beat = asyncio.get_running_loop().create_task(_beat())
         Scenes.opened += 1
-        Scenes.waiting[Scenes.opened % _TICKS].append((self, seconds))
+        for turn in range(rate):
+            slot = Scenes.opened + turn * _TICKS // rate
+            Scenes.waiting[slot % _TICKS].append((self, count // rate))
 
     def drip(self, is_last: bool) -> bool:
         """Send a chunk; tell whether the stream goes on."""
         if self._transport.is_closing():
             return False
-        self._transport.write(_framed(event(repr(time.time()))))
+        sent_at = f"{time.time():.6f}"  # of one length, so that it can be put in its place
+        self._transport.write(_BEFORE_TIME + sent_at.encode() + _AFTER_TIME)
         if is_last:
             self._transport.write(_framed(_CHAT.last) + _END)
         return not is_last

@@ -21,7 +21,7 @@ from ._limits import forget_peak, peak, raise_file_limit, resident
 
 AT_ONCE = {"short": 100, "tools": 20}
 BATCH_CONCURRENCY = 500
-_CROWD_SECONDS = 10
+_WITHOUT_END = 1_000_000
 _EDGE = 1_000
 
 
@@ -117,8 +117,8 @@ async def long(client: Client, base_url: str, count: int) -> dict[str, float]:
     return figures
 
 
-async def crowd(client: Client, base_url: str, count: int) -> dict[str, float]:
-    """Hold many streams at one chunk a second each."""
+async def crowd(client: Client, base_url: str, count: int, seconds: float) -> dict[str, float]:
+    """Hold many streams that live."""
     allowed = raise_file_limit()
     if allowed < count + 100:
         raise RuntimeError(
@@ -149,7 +149,7 @@ async def crowd(client: Client, base_url: str, count: int) -> dict[str, float]:
         await asyncio.wait_for(everybody.wait(), count / 500 + 60)
         delays.clear()
         meter = Meter()
-        await asyncio.sleep(_CROWD_SECONDS)
+        await asyncio.sleep(seconds)
         figures = meter.figures(len(delays))
         figures["stream"] = (resident() - before) * 1024 / count
         delays.sort()
@@ -176,7 +176,9 @@ async def measured(client: Client, order: dict[str, Any]) -> dict[str, float]:
     if scene == "batch":
         return await batch(client, f"{order['url']}/answers/8", count)
     if scene == "crowd":
-        return await crowd(client, f"{order['url']}/crowd/100000", count)
+        await streams(client, f"{order['url']}/short/20", 20, 10)  # a library is whole by then
+        endless = f"{order['url']}/{order['path']}/{_WITHOUT_END}"
+        return await crowd(client, endless, count, order["seconds"])
     if scene == "long":
         return await long(client, base_url, count)
     return await streams(client, base_url, count, AT_ONCE.get(scene, 1))

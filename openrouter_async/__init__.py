@@ -6,8 +6,10 @@
 ...             print(chunk.text, end="", flush=True)
 """
 
+import importlib
+import typing
+
 from . import errors, types
-from ._byte_stream import ByteStream
 from ._calling import CallParams
 from ._config import Adaptive, Limits, RetryPolicy, Timeouts
 from ._image_result import ImageResult
@@ -16,7 +18,6 @@ from ._stats import ClientStats
 from ._structured import ParsedCompletion
 from ._transport import PoolStats
 from ._version import __version__
-from .batch import ChatRequest, MapResult, MapRun
 from .budget import Budget
 from .client import OpenRouter
 from .documents import DocumentStore
@@ -36,12 +37,7 @@ from .errors import (
     StreamError,
     StreamTruncatedError,
 )
-from .image_events import ImageEventStream
-from .image_stream import ImageStream
-from .parsing import ParsedStream
-from .sharing import LaggedError, SharedReader, SharedStream
 from .stream import ChatStream, Ending, Timing
-from .tools import Tool, ToolRun, tool
 from .types import (
     AssistantMessage,
     ChatChunk,
@@ -63,6 +59,15 @@ from .types import (
     UserMessage,
     VideoJob,
 )
+
+if typing.TYPE_CHECKING:
+    from ._byte_stream import ByteStream
+    from .batch import ChatRequest, MapResult, MapRun
+    from .image_events import ImageEventStream
+    from .image_stream import ImageStream
+    from .parsing import ParsedStream
+    from .sharing import LaggedError, SharedReader, SharedStream
+    from .tools import Tool, ToolRun, tool
 
 __all__ = [
     "APIConnectionError",
@@ -131,3 +136,34 @@ __all__ = [
     "tool",
     "types",
 ]
+
+# Imported when somebody asks: a service that streams chats needs none of them to start.
+_IMPORTED_WHEN_ASKED_FOR: typing.Final = {
+    "ByteStream": "_byte_stream",
+    "ChatRequest": "batch",
+    "ImageEventStream": "image_events",
+    "ImageStream": "image_stream",
+    "LaggedError": "sharing",
+    "MapResult": "batch",
+    "MapRun": "batch",
+    "ParsedStream": "parsing",
+    "SharedReader": "sharing",
+    "SharedStream": "sharing",
+    "Tool": "tools",
+    "ToolRun": "tools",
+    "tool": "tools",
+}
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name in _IMPORTED_WHEN_ASKED_FOR.values():
+        return importlib.import_module(f".{name}", __name__)
+    if name not in _IMPORTED_WHEN_ASKED_FOR:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f".{_IMPORTED_WHEN_ASKED_FOR[name]}", __name__)
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -50,6 +50,9 @@ __all__ = ["CUTTING", "Accumulator", "Outline"]
 CUTTING: Final = frozenset({"length", "content_filter", "error"})
 """Reasons that end an answer before its time: a tool call may be cut in the middle then."""
 
+_LOOSE: Final = 64
+"""Pieces of a text before they are joined: each alone takes many times the bytes that it says."""
+
 _MERGED_KINDS: Final = frozenset({"reasoning.text", "reasoning.summary"})
 
 
@@ -287,6 +290,8 @@ class _ChoiceSoFar:
         "_refusal",
         "_role",
         "_says_text",
+        "_solid",
+        "_solid_reasoning",
         "_text",
         "_tool_calls",
         "annotations",
@@ -298,6 +303,7 @@ class _ChoiceSoFar:
         self._role: str | None = None
         self._says_text = False  # an empty text is another answer than none
         self._text: list[str] = []
+        self._solid = self._solid_reasoning = 0  # how many pieces in front are joined ones
         self._reasoning: list[str] = []
         self._reasoning_details: _Reasoning | None = None
         self._tool_calls: ToolCalls | None = None
@@ -324,7 +330,10 @@ class _ChoiceSoFar:
         ):
             self._says_text = True
             if content:
-                self._text.append(content)
+                text = self._text
+                text.append(content)
+                if len(text) - self._solid > _LOOSE:
+                    self._solid = _solidified(text, self._solid)
                 return True
             return False
         if content is not None:
@@ -336,6 +345,8 @@ class _ChoiceSoFar:
         reasoning = reasoning_of(delta)
         if reasoning:
             self._reasoning.append(reasoning)
+            if len(self._reasoning) - self._solid_reasoning > _LOOSE:
+                self._solid_reasoning = _solidified(self._reasoning, self._solid_reasoning)
         if delta.reasoning_details is not None:
             if self._reasoning_details is None:
                 self._reasoning_details = _Reasoning()
@@ -370,7 +381,7 @@ class _ChoiceSoFar:
     def add_texts(self, texts: list[str]) -> None:
         """Take the texts of deltas that bring nothing else."""
         self._says_text = True
-        self._text += texts
+        self._text.append("".join(texts))
 
     def add_logprobs(self, logprobs: Logprobs) -> None:
         """Append the lists of one chunk's logprobs."""
@@ -448,6 +459,12 @@ class _Reasoning:
 
     def build(self) -> list[ReasoningDetail]:
         return [_with_text(detail, pieces) for detail, pieces in self._blocks]
+
+
+def _solidified(pieces: list[str], solid: int) -> int:
+    """Join the loose pieces behind the solid ones; give how many are solid then."""
+    pieces[solid:] = ["".join(pieces[solid:])]
+    return solid + 1
 
 
 def _with_text(detail: ReasoningDetail, pieces: list[str]) -> ReasoningDetail:

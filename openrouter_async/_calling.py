@@ -18,6 +18,7 @@ __all__ = [
     "CallParams",
     "RunCallParams",
     "alternatives",
+    "check_usd",
     "checked_hedge",
     "refuse_race",
     "said_to_the_api",
@@ -109,6 +110,19 @@ def checked_hedge(params: CallParams) -> float | None:
             f"hedge_after must be a finite number of seconds from 0 on, got {seconds!r}"
         )
     return seconds
+
+
+def check_usd(name: str, usd: object) -> None:
+    """Refuse what is no sum of money.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is negative, zero or not finite.
+    """
+    try:
+        Budget(cast("Any", usd))
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("usd", name, 1)) from None
 
 
 def refuse_race(params: CallParams, reason: str) -> None:

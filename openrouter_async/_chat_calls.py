@@ -11,7 +11,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ._bodies import read_body
 from ._calling import CallParams, alternatives, checked_hedge, refuse_race, said_to_the_api
@@ -30,10 +30,18 @@ from .budget import Budget, Reservation
 from .documents import DocumentStore
 from .resources import chat
 from .stream import ChatStream
-from .types import ChatCompletion, GenerationRecord, MessageParam
+from .types import ChatCompletion, ChatParams, GenerationRecord, MessageParam
 from .types.arrival import Arrival
 
 __all__ = ["ChatCalls"]
+
+
+_UNHELD: Final = Reservation(())
+"""That of all requests without a budget: it has nothing to hold."""
+
+_SENDS_JSON: Final = {"Content-Type": "application/json"}
+_STREAM_HEADERS: Final = STREAM_HEADERS | _SENDS_JSON
+_JSON_HEADERS: Final = JSON_HEADERS | _SENDS_JSON
 
 
 class _Call(NamedTuple):
@@ -83,38 +91,36 @@ class ChatCalls:
         params: CallParams,
     ) -> ChatStream:
         """Give the stream of an answer; nothing is sent before it is started."""
-        sender = self._sender
         call = self._call(timeouts, params)
-        make = partial(
-            ChatStream,
-            limits=sender.limits,
-            secret=sender.key,
-            find_record=self._find_record,
-            audio_format=chat.audio_format_in(params),
-        )
-        make_last = partial(
-            make,
-            timeouts=call.timeouts,
-            accumulate=accumulate,
-            reservation=call.reservation,
-            documents=call.documents,
-        )
-        entries = [
-            self._entry(messages, name, merged, call.documents)
-            for name, merged in alternatives(model, params)
-        ]
-        hedge_after = checked_hedge(params)
+        asked = alternatives(model, params) if params else [(model, params)]
+        entries = [self._entry(messages, name, merged, call.documents) for name, merged in asked]
+        sender = self._sender
+        known: dict[str, Any] = {
+            "limits": sender.limits,
+            "secret": sender.key,
+            "find_record": self._find_record,
+            "audio_format": chat.audio_format_in(params) if params else None,
+        }
+        whole: dict[str, Any] = {
+            **known,
+            "timeouts": call.timeouts,
+            "accumulate": accumulate,
+            "reservation": call.reservation,
+            "documents": call.documents,
+        }
+        hedge_after = checked_hedge(params) if params else None
         if len(entries) == 1 and hedge_after is None:
-            return make_last(entries[0].send(call.timeouts, self._retry, call.reservation))
+            send = entries[0].send(call.timeouts, self._retry, call.reservation)
+            return ChatStream(send, **whole)
         race = Race(
             entries,
             hedge_after=hedge_after,
             timeouts=call.timeouts,
             retry=self._retry,
             reservation=call.reservation,
-            make=partial(make, accumulate=False),
+            make=partial(ChatStream, accumulate=False, **known),
         )
-        return make_last(race.send, attempts=race.attempts)
+        return ChatStream(race.send, attempts=race.attempts, **whole)
 
     async def reserve(
         self,
@@ -160,7 +166,9 @@ class ChatCalls:
         remembers = params.get("remember_documents", False)
         check_type("remember_documents", remembers, bool)
         documents = CallDocuments(self.documents) if remembers else None
-        return _Call(waits, Reservation((self._budget, budget)), documents)
+        has_budget = budget is not None or self._budget is not None
+        reservation = Reservation((self._budget, budget)) if has_budget else _UNHELD
+        return _Call(waits, reservation, documents)
 
     def _entry(
         self,
@@ -174,21 +182,24 @@ class ChatCalls:
         sender, reserve = self._sender, self._reserve
 
         def send_with(timeouts: Timeouts, retry: RetryPolicy, reservation: Reservation) -> Send:
-            async def send(accept: Accept) -> None:
+            def send(accept: Accept) -> Coroutine[Any, Any, None]:
+                return sender.send(
+                    "POST",
+                    chat.PATH,
+                    accept,
+                    headers=headers,
+                    body=body,
+                    timeouts=timeouts,
+                    retry=retry,
+                    reservation=reservation or None,
+                )
+
+            async def send_held(accept: Accept) -> None:
                 await reserve(reservation, body)
                 with reservation:
-                    await sender.send(
-                        "POST",
-                        chat.PATH,
-                        accept,
-                        headers=headers,
-                        body=body,
-                        timeouts=timeouts,
-                        retry=retry,
-                        reservation=reservation,
-                    )
+                    await send(accept)
 
-            return send
+            return send_held if reservation else send
 
         return Entry(self._model if model is None else model, send_with)
 
@@ -215,17 +226,13 @@ class ChatCalls:
     ) -> tuple[bytes, dict[str, str]]:
         """Build the body and the headers of a chat request, checking every argument."""
         self._sender.refuse_if_closed()
-        fields = said_to_the_api(params)
+        fields = said_to_the_api(params) if params else ChatParams()
         model = self._model if model is None else model
         body = SealedBytes(
             chat.chat_body(messages, model=model, stream=stream, params=fields, documents=documents)
         )
-        headers = {
-            **(STREAM_HEADERS if stream else JSON_HEADERS),
-            "Content-Type": "application/json",
-            **chat.chat_headers(fields),
-        }
-        return body, headers
+        headers = _STREAM_HEADERS if stream else _JSON_HEADERS
+        return body, {**headers, **chat.chat_headers(fields)} if fields else headers
 
     async def _as_json(
         self,

@@ -219,12 +219,17 @@ def _check_number(name: str, value: object, unit: str) -> None:
 
 
 class Secret:
-    """An API key that shows itself to nobody who does not ask by name."""
+    """An API key that shows itself to nobody who does not ask by name.
 
-    __slots__ = ("_value",)
+    Attributes:
+        authorization: The value of the header that it goes into.
+    """
+
+    __slots__ = ("_value", "authorization")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self.authorization: Final = SealedText(f"Bearer {value}")
 
     def reveal(self) -> str:
         """Give the key itself, for the one header it goes into."""

@@ -27,13 +27,19 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from enum import Enum
 from math import inf
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from ._config import Limits, Secret, Timeouts
 from ._frames import EventAligner
 from ._sse import EventTooLargeError, SSEDecoder
 from ._timing import opening_of
-from ._transport import AlreadyReading, DeadlinePassed, ResponseClosed, timeout_error
+from ._transport import (
+    AlreadyReading,
+    DeadlinePassed,
+    Interruption,
+    ResponseClosed,
+    timeout_error,
+)
 from ._turns import is_being_cancelled, turn_of_its_own
 from .errors import (
     FirstEventTimeout,
@@ -49,9 +55,6 @@ from .errors import (
 )
 from .hooks._observation import Observation, ending_of
 from .types import Ending, Timing
-
-if TYPE_CHECKING:
-    import asyncio
 
 __all__ = ["NO_EVENTS", "Accept", "Answer", "Cursor", "EventStream", "Leaving", "RawCursor", "Send"]
 
@@ -103,6 +106,10 @@ class _State(Enum):
 
 
 _LIVE: Final = frozenset({_State.NEW, _State.OPENING, _State.OPEN})
+
+
+async def _has_been_sent(_: Accept) -> None:
+    raise RuntimeError("a stream is sent once")
 
 
 class EventStream(Generic[T]):
@@ -160,7 +167,7 @@ class EventStream(Generic[T]):
         self._opening: list[bytes] = []  # the reads up to it, for `raw`; joined once
         self._keeps_opening = True
         self._is_looped = False
-        self._leaving: asyncio.Timeout | None = None
+        self._leaving: Interruption | None = None
         self._decoder = SSEDecoder(limits.max_event_size)
         self._reset()
         self.status: int | None = None
@@ -240,24 +247,23 @@ class EventStream(Generic[T]):
             return self
         if self._state is not _State.NEW:
             raise RuntimeError(f"this stream cannot be started: it is {self._state.value}")
-        import asyncio
-
         self._state = _State.OPENING
+        self._leaving = leaving = Interruption()
+        # It holds the request, which may be megabytes, and is needed once.
+        send, self._send = self._send, _has_been_sent
         try:
-            async with asyncio.timeout(None) as self._leaving:
-                await self._send(self._accept)
-        except OpenRouterError as error:
-            raise self._failed(error) from error.__cause__
-        except (TimeoutError, ResponseClosed, StopAsyncIteration):
-            if self.ending != "left":
+            await send(self._accept)
+        except BaseException as error:
+            self._leaving = None  # it is over, and `close` must not interrupt it any more
+            was_left = leaving.over() or isinstance(error, ResponseClosed | StopAsyncIteration)
+            if isinstance(error, OpenRouterError):
+                raise self._failed(error) from error.__cause__
+            if not (was_left and self.ending == "left"):
+                self.close()
                 raise
-            raise RuntimeError("this stream was closed while it was being started") from None
-        except BaseException:
-            self._leaving = None  # it is over, and `close` must not move it any more
-            self.close()
-            raise
-        finally:
+        else:
             self._leaving = None
+            leaving.over()
         if self.ending == "left":
             raise RuntimeError("this stream was closed while it was being started")
         return self
@@ -296,7 +302,7 @@ class EventStream(Generic[T]):
         """
         if self._state in _LIVE:
             if self._leaving is not None and self._response is None:
-                self._leaving.reschedule(0)
+                self._leaving.come_soon()
             self._end_as(_State.LEFT, "left")
 
     async def aclose(self) -> None:

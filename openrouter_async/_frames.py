@@ -18,8 +18,10 @@ _SENTINEL: Final = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][\r\n]")
 _FINISH: Final = re.compile(
     rb'"(?:finish_reason|stop_reason)"\s*:\s*"|"type"\s*:\s*"response\.(?:completed|incomplete)"'
 )
-# A search for one beginning takes a third of the time; what it finds is looked at once more.
-_ANY_REASON: Final = re.compile(rb'_reason"\s*:\s*"')
+# Looked for first, from the end, which takes a quarter of the time of a pattern; what is found is
+# looked at once more. Every event has a reason that is null.
+_REASON: Final = b'_reason":"'
+_SPACED_REASON: Final = b'_reason": "'
 
 
 class EventAligner:
@@ -82,7 +84,11 @@ class EventAligner:
         # The reason may have come reads before the end: usage and citations come behind it.
         if not self.finished:
             self._has_choices = self._has_choices or b'"choices"' in frames
-            if not self._has_choices or _ANY_REASON.search(frames) is not None:
+            if (
+                not self._has_choices
+                or frames.rfind(_REASON) >= 0
+                or frames.rfind(_SPACED_REASON) >= 0
+            ):
                 self.finished = _FINISH.search(frames) is not None
         tail = frames[-_SENTINEL_TAIL:]
         self.done = self.done or (b"[DONE]" in tail and _SENTINEL.search(tail) is not None)

@@ -38,7 +38,10 @@ __all__ = ["Asked", "Limiter", "Permit", "asked_in"]
 _FREE: Final = ":free"
 _SWEEP_EVERY: Final = 1.0
 _REMEMBERED: Final = 300.0
-"""Seconds that a window without requests is remembered."""
+"""Seconds that what is known of a model is remembered without requests."""
+
+_LEARNS: Final = 0.1
+"""What part of the average over its requests the last one makes."""
 
 _DATA_URL: Final = re.compile(rb'"data:[^"]*"')
 _TOKENS_OF_A_FILE: Final = 1_000
@@ -57,11 +60,18 @@ class Asked(Struct, frozen=True):
 
     Attributes:
         lane: The model, or the path where there is none.
-        tokens: How many its prompt and answer may have, estimated.
+        prompt: How many tokens its prompt may have, estimated.
+        answer: How many its answer may have; None where it does not say.
     """
 
     lane: str
-    tokens: int
+    prompt: int
+    answer: int | None = None
+
+    @property
+    def tokens(self) -> int:
+        """How many both may have, as far as the request says."""
+        return self.prompt + (self.answer or 0)
 
     @property
     def is_free(self) -> bool:
@@ -79,8 +89,8 @@ def asked_in(path: str, body: bytes | None) -> Asked:
         return Asked(path, len(body) // _BYTES_OF_A_TOKEN)
     files = [match.end() - match.start() for match in _DATA_URL.finditer(body)]
     prompt = (len(body) - sum(files)) // _BYTES_OF_A_TOKEN + len(files) * _TOKENS_OF_A_FILE
-    answer = asked.max_completion_tokens or asked.max_output_tokens or asked.max_tokens or 0
-    return Asked(asked.model or path, prompt + answer)
+    answer = asked.max_completion_tokens or asked.max_output_tokens or asked.max_tokens
+    return Asked(asked.model or path, prompt, answer)
 
 
 class _Line:
@@ -95,9 +105,14 @@ class _Line:
 
 
 class Lane:
-    """The requests that meet the same limits."""
+    """The requests that meet the same limits.
 
-    __slots__ = ("held", "lines", "pause", "used_at", "window")
+    Attributes:
+        beyond: Tokens that a request took beyond its prompt as estimated, of late and on average;
+            None before the first is known.
+    """
+
+    __slots__ = ("beyond", "held", "lines", "pause", "used_at", "window")
 
     def __init__(self, window: Window | None) -> None:
         self.pause = Pause()
@@ -105,6 +120,18 @@ class Lane:
         self.held: set[Permit] = set()
         self.lines: dict[asyncio.AbstractEventLoop, _Line] = {}
         self.used_at = -inf
+        self.beyond: float | None = None
+
+    def learn(self, beyond: int) -> None:
+        """Take note of what a request took beyond its prompt as estimated."""
+        before = self.beyond
+        self.beyond = beyond if before is None else before + _LEARNS * (beyond - before)
+
+    def tokens_of(self, asked: Asked) -> int:
+        """Give how many tokens a request may take: by what it says, or else as others did."""
+        if asked.answer is not None or self.beyond is None:
+            return asked.tokens
+        return max(asked.prompt, asked.prompt + round(self.beyond))
 
     def wake(self) -> None:
         """Have the heads of all lines look again."""
@@ -117,7 +144,8 @@ class Lane:
         """Tell whether nobody would miss it."""
         if self.lines or self.held or not self.pause.is_over(now):
             return False
-        knows = self.window is not None and self.window.ceiling != inf
+        found = self.window is not None and self.window.ceiling != inf
+        knows = found or self.beyond is not None
         return not knows or self.used_at + _REMEMBERED < now
 
 
@@ -134,13 +162,19 @@ class Permit:
         sent_at: When it was given, on the loop's clock.
     """
 
-    __slots__ = ("_minute", "_spending", "lane", "sent_at")
+    __slots__ = ("_minute", "_prompt", "_spending", "lane", "sent_at")
 
     def __init__(
-        self, lane: Lane, sent_at: float, minute: Minute | None, spending: Spending | None
+        self,
+        lane: Lane,
+        sent_at: float,
+        prompt: int,
+        minute: Minute | None,
+        spending: Spending | None,
     ) -> None:
         self.lane = lane
         self.sent_at = sent_at
+        self._prompt = prompt
         self._minute = minute
         self._spending = spending
         lane.held.add(self)
@@ -155,6 +189,8 @@ class Permit:
         """Put the estimate of its tokens right."""
         if self._minute is not None and self._spending is not None:
             self._minute.correct(self._spending, tokens)
+            if tokens:  # else the server did not say
+                self.lane.learn(tokens - self._prompt)
 
 
 class Limiter:
@@ -172,10 +208,15 @@ class Limiter:
         self._is_closed = False
         self.refusals = 0
 
+    @property
+    def may_hold_back(self) -> bool:
+        """Whether a request has to be admitted at all."""
+        return self._is_limited or bool(self._lanes)
+
     async def admit(
         self, path: str, body: bytes | None, patience: float = inf, bound: str = ""
     ) -> Permit | None:
-        """Wait until a request may be sent; at no cost where nothing holds it back.
+        """Wait until a request may be sent; only needed where it `may_hold_back`.
 
         Args:
             path: Where it goes.
@@ -189,8 +230,6 @@ class Limiter:
         Raises:
             QueueTimeout: It would have to wait for longer.
         """
-        if not self._lanes and not self._is_limited:
-            return None
         import asyncio
 
         loop = asyncio.get_running_loop()
@@ -248,7 +287,7 @@ class Limiter:
         if self._requests is not None:
             waits.append(self._requests.wait(now, 1))
         if self._tokens is not None:
-            waits.append(self._tokens.wait(now, asked.tokens))
+            waits.append(self._tokens.wait(now, lane.tokens_of(asked)))
         return max(waits)
 
     def _take(self, lane: Lane, asked: Asked, now: float) -> Permit:
@@ -256,9 +295,11 @@ class Limiter:
             pause.passed()
         if self._requests is not None:
             self._requests.spend(now, 1)
-        spending = self._tokens.spend(now, asked.tokens) if self._tokens is not None else None
+        spending = None
+        if self._tokens is not None:
+            spending = self._tokens.spend(now, lane.tokens_of(asked))
         lane.used_at = now
-        return Permit(lane, now, self._tokens, spending)
+        return Permit(lane, now, asked.prompt, self._tokens, spending)
 
     def accepted(self, permit: Permit) -> None:
         """The answer to a request has begun."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, Final, Self, TypeAlias, cast
 
@@ -190,6 +189,8 @@ def _key_of(part: Attachment | Plain, engine: str) -> str:
     else:
         identity = _identity(part["file"])
     # Hashed once more: a URL may hold a secret, and an engine what no file's name may.
+    import hashlib
+
     return hashlib.sha256(f"{engine} {identity}".encode()).hexdigest()
 
 
@@ -199,6 +200,8 @@ def _identity(file: Plain) -> str:
         return f"id:{file.get('file_id')}"
     head, comma, encoded = data.partition(",") if data.startswith("data:") else ("", "", "")
     if comma and head.endswith(";base64"):
+        import hashlib
+
         digest = hashlib.sha256()
         try:
             for at in range(0, len(encoded), _STEP):

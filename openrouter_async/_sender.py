@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import lru_cache
 from math import inf
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
@@ -27,7 +28,6 @@ from ._error_bodies import error_from_response
 from ._limits import Limiter, Permit
 from ._pdf import BodyWithDocuments
 from ._retry import classify, delay_before_retry, why_too_long
-from ._sealed import SealedText
 from ._stats import ClientStats, stats_of
 from ._transport import Request, Response, ResponseClosed, StreamedBody, Transport
 from ._turns import is_being_cancelled
@@ -90,12 +90,13 @@ class Sender:
         self._sending: set[object] = set()  # requests whose answer is not accepted yet
         self.retry = retry
         self._headers = {"User-Agent": USER_AGENT, **headers}
+        self._named = {name.lower(): (name, value) for name, value in self._headers.items()}
         self._check_origin()
         self._transport_arguments = transport
         self._transport = Transport(timeouts, limits, **transport)
         self._limiter = Limiter(retry, limits)
 
-    async def send(
+    def send(
         self,
         method: str,
         path: str,
@@ -108,41 +109,29 @@ class Sender:
         retry: RetryPolicy | None = None,
         reservation: Reservation | None = None,
         needs_key: bool = True,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Send until the response is accepted, trying again where `_retry` says so.
 
         Without `needs_key` a client that has no key sends none instead of refusing.
         """
-        self.refuse_if_closed()
-        request = object()
-        self._sending.add(request)
         observation = None
         if self._hooks is not None:
+            self.refuse_if_closed()
             observation = self._hooks.begin(method, path, self.base_url, body)
-        try:
-            accepted = await self._send_until_accepted(
-                method,
-                path,
-                accept,
-                headers,
-                body,
-                query,
-                timeouts or self.timeouts,
-                retry or self.retry,
-                reservation,
-                observation,
-                needs_key,
-            )
-        except BaseException as error:
-            if observation is not None:
-                was_left = isinstance(error, ResponseClosed | StopAsyncIteration)
-                observation.failed(error, was_left=was_left, is_cancelled=is_being_cancelled())
-            raise
-        finally:
-            self._sending.discard(request)
-        if observation is not None:
-            observation.answered(accepted)
-        return accepted
+        sending = self._send_until_accepted(
+            method,
+            path,
+            accept,
+            headers,
+            body,
+            query,
+            timeouts or self.timeouts,
+            retry or self.retry,
+            reservation,
+            observation,
+            needs_key,
+        )
+        return sending if observation is None else _observed(sending, observation)
 
     async def _send_until_accepted(
         self,
@@ -160,65 +149,74 @@ class Sender:
     ) -> T:
         import asyncio
 
+        self.refuse_if_closed()
+        sending = object()
+        self._sending.add(sending)
         clock = asyncio.get_running_loop().time
         began = sent_at = clock()
         attempt = 0
-        while True:
-            attempt += 1
-            try:
-                # Files are looked at anew each time, and before a connection is taken.
-                sent = await body.opened() if isinstance(body, BodyWithFiles) else body
-                request = self._request(method, path, headers, sent, query, needs_key)
-                if isinstance(body, BodyWithDocuments):
-                    request.max_error_body = self.limits.max_event_size  # it may hold a parse
-                request.on_leaving = reservation.leaves if reservation is not None else None
-                asked_at = clock()
-                patience = _patience(timeouts, retry, asked_at - began)
-                permit = await self._limiter.admit(path, body, *patience)
-                sent_at = clock()
-                if observation is not None:
-                    observation.let_through(sent_at - asked_at)
-                response = await self._open_holding(permit, request, timeouts)
-                response.attempt = attempt
-                if observation is not None:
-                    response.observation = observation
-                    observation.opened(response)
-                accepted = await accept(response)
-                response.is_handed_over = True
-                if permit is not None:
-                    self._limiter.accepted(permit)
-                return accepted
-            except OpenRouterError as error:
-                error.attempts = attempt
-                if isinstance(body, BodyWithDocuments):
-                    body.documents.learn_from(error)
-                elapsed = clock() - began
-                is_held_back = self._limiter.refused(error, path, body, sent_at, clock())
-                delay = delay_before_retry(retry, attempt, error, elapsed=elapsed)
-                if delay is None:
-                    error.args = (f"{error}{why_too_long(retry, error, elapsed)}",)
-                    raise
-                if reservation is not None:
-                    reservation.renew(error)
-                if observation is not None:
-                    observation.retried(error, attempt, delay, is_held_back=is_held_back)
-            if not is_held_back:  # else it waits in line with the others
-                await asyncio.sleep(delay)
-
-    async def _open_holding(
-        self, permit: Permit | None, request: Request, timeouts: Timeouts
-    ) -> Response:
-        """Send once; the permit is given back when the answer has ended, or with the failure."""
-        if permit is None:
-            return await self._open(request, timeouts)
         try:
-            if self.is_closed:  # while the request waited for its permit
+            while True:
+                attempt += 1
+                try:
+                    # Files are looked at anew each time, and before a connection is taken.
+                    sent = await body.opened() if isinstance(body, BodyWithFiles) else body
+                    request = self._request(method, path, headers, sent, query, needs_key)
+                    if isinstance(body, BodyWithDocuments):
+                        request.max_error_body = self.limits.max_event_size  # it may hold a parse
+                    if reservation is not None:
+                        request.on_leaving = reservation.leaves
+                    permit = None
+                    asked_at = sent_at = clock()
+                    if self._limiter.may_hold_back:
+                        patience = _patience(timeouts, retry, asked_at - began)
+                        permit = await self._limiter.admit(path, body, *patience)
+                        sent_at = clock()
+                        if observation is not None:
+                            observation.let_through(sent_at - asked_at)
+                    response = await self._open(request, timeouts, permit)
+                    response.attempt = attempt
+                    if observation is not None:
+                        response.observation = observation
+                        observation.opened(response)
+                    accepted = await accept(response)
+                    response.is_handed_over = True
+                    if permit is not None:
+                        self._limiter.accepted(permit)
+                    return accepted
+                except OpenRouterError as error:
+                    error.attempts = attempt
+                    if isinstance(body, BodyWithDocuments):
+                        body.documents.learn_from(error)
+                    elapsed = clock() - began
+                    is_held_back = self._limiter.refused(error, path, body, sent_at, clock())
+                    delay = delay_before_retry(retry, attempt, error, elapsed=elapsed)
+                    if delay is None:
+                        error.args = (f"{error}{why_too_long(retry, error, elapsed)}",)
+                        raise
+                    if reservation is not None:
+                        reservation.renew(error)
+                    if observation is not None:
+                        observation.retried(error, attempt, delay, is_held_back=is_held_back)
+                if not is_held_back:  # else it waits in line with the others
+                    await asyncio.sleep(delay)
+        finally:
+            self._sending.discard(sending)
+
+    async def _open(self, request: Request, timeouts: Timeouts, permit: Permit | None) -> Response:
+        """Send once; the permit is given back when the answer has ended, or with the failure."""
+        try:
+            if permit is not None and self.is_closed:  # while the request waited for its permit
                 self.refuse_if_closed()
-            response = await self._open(request, timeouts)
+            response = await self._transport.open(request, timeouts)
+            if response.status != 200:
+                response = await self._followed(response, request, timeouts)
         except BaseException:
-            permit.release()
+            if permit is not None:
+                permit.release()
             raise
-        response.hold(permit)
+        if permit is not None:
+            response.hold(permit)
         return response
 
     def refuse_if_closed(self) -> None:
@@ -281,31 +279,21 @@ class Sender:
             self.refuse_if_closed()
         if self.key is None and needs_key:
             raise _no_key()
-        authorization = (
-            {"Authorization": SealedText(f"Bearer {self.key.reveal()}")} if self.key else {}
-        )
-        everything = _merged(self._headers, headers, authorization)
-        # A model's name in a path may hold characters that mean something in a URL.
-        url = self._base_of(path) + quote(path, safe="/:@~!$&'()*+,;=%")
-        return Request(method, url, everything, body, query)
+        named = self._named | {name.lower(): (name, value) for name, value in headers.items()}
+        if self.key:
+            named["authorization"] = "Authorization", self.key.authorization
+        return Request(method, _url_of(self.base_url, path), dict(named.values()), body, query)
 
-    def _base_of(self, path: str) -> str:
-        """Give what a path is put behind: ``/api/beta/...`` stands beside ``/api/v1``."""
-        if not path.startswith("/api/"):
-            return self.base_url
-        before, mark, _ = self.base_url.rpartition("/api/")
-        return before if mark else self.base_url
-
-    async def _open(self, request: Request, timeouts: Timeouts) -> Response:
-        """Send once, following redirects within the origin, and raise an error status."""
-        for _ in range(_MAX_REDIRECTS):
-            response = await self._transport.open(request, timeouts)
-            if response.status not in _REDIRECTS or "location" not in response.headers:
-                break
+    async def _followed(self, response: Response, request: Request, timeouts: Timeouts) -> Response:
+        """Follow redirects within the origin, and raise an error status."""
+        redirects = 0
+        while response.status in _REDIRECTS and "location" in response.headers:
             response.close()
+            redirects += 1
+            if redirects == _MAX_REDIRECTS:
+                raise ProtocolError(f"{_MAX_REDIRECTS} redirects in a row")
             request = _redirected(request, response)
-        else:
-            raise ProtocolError(f"more than {_MAX_REDIRECTS} redirects")
+            response = await self._transport.open(request, timeouts)
         if 200 <= response.status < 300:
             return response
         limit = max(self.limits.max_error_body, request.max_error_body)
@@ -372,13 +360,24 @@ def _patience(timeouts: Timeouts, retry: RetryPolicy, elapsed: float) -> tuple[f
     return (queue, "Timeouts.queue") if queue <= left else (left, "RetryPolicy.total")
 
 
-def _merged(*layers: Mapping[str, str]) -> dict[str, str]:
-    """Put headers together; a later one replaces an earlier one, however either is spelt."""
-    named: dict[str, tuple[str, str]] = {}
-    for layer in layers:
-        for name, value in layer.items():
-            named[name.lower()] = name, value
-    return dict(named.values())
+@lru_cache(maxsize=1_024)
+def _url_of(base_url: str, path: str) -> str:
+    if path.startswith("/api/"):  # ``/api/beta/...`` stands beside ``/api/v1``
+        base_url = base_url.rpartition("/api/")[0] or base_url
+    # A model's name in a path may hold characters that mean something in a URL.
+    return base_url + quote(path, safe="/:@~!$&'()*+,;=%")
+
+
+async def _observed(sending: Coroutine[Any, Any, T], observation: Observation) -> T:
+    """Tell how a request came out."""
+    try:
+        accepted = await sending
+    except BaseException as error:
+        was_left = isinstance(error, ResponseClosed | StopAsyncIteration)
+        observation.failed(error, was_left=was_left, is_cancelled=is_being_cancelled())
+        raise
+    observation.answered(accepted)
+    return accepted
 
 
 def _no_key() -> AuthenticationError:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import base64
 import errno
-import hashlib
 import os
 import re
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -177,6 +175,8 @@ def encode_with_files(body: dict[str, Any]) -> bytes:
         if not isinstance(value, Attachment):
             raise TypeError(f"{type(value).__name__} has no form in JSON")
         if not marks:
+            import secrets
+
             marks.append(f"file-{secrets.token_hex(16)}")
         here = f"{marks[0]}:{len(files)}"
         files.append(value)
@@ -193,6 +193,8 @@ def digest_of(file: Attachment) -> str:
     Raises:
         OSError: The file is not there or cannot be read.
     """
+    import hashlib
+
     digest = hashlib.sha256()
     size = _size_of(file)
     for at in range(0, size, _STEP):

@@ -534,10 +534,15 @@ class TextCursor(Leaving):
     async def __anext__(self) -> str:
         stream = cast("ChatStream", self._stream)
         while True:
-            chunk = stream._waiting_item()
-            if chunk is None:
-                chunk = await stream._step_with_reads()
-            text = chunk.text
+            for chunk in stream._items:
+                # Of a run: it brings one text, and `ChatChunk.text` would look for more.
+                text = cast("str", chunk.choices[0].delta.content)
+                if text:
+                    return text
+            found = stream._waiting_item()
+            if found is None:
+                found = await stream._step_with_reads()
+            text = found.text
             if text:
                 return text
 

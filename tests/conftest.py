@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.authority import Authority, made_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,6 +55,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ours = upper.startswith("OPENROUTER_") and upper != SHARED_VARIABLE
         if ours or upper.endswith("_PROXY"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that nobody trusts by default; the test is skipped without openssl."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the certificates are made with the openssl command, which is not here")
+    return made_in(tmp_path_factory.mktemp("authority"))
 
 
 # The two below import inside, so that tests of the parser or the types run while the client is broken.

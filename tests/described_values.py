@@ -49,7 +49,7 @@ def named(name: str, value: Any) -> Any:
     """Give a value the form that its name asks for."""
     if isinstance(value, float | int) and name.endswith("sampling_rate"):
         return 0.5
-    if isinstance(value, int) and name in ("limit", "offset"):
+    if isinstance(value, int) and name in ("limit", "offset", "max_results"):
         return min(max(value, 1), 100)
     if isinstance(value, list):
         return [named(name, item) for item in cast("list[object]", value)]
@@ -125,7 +125,8 @@ def _object(schema: Schema, random: Random, *, nulls: bool, depth: int) -> dict[
             made[name] = named(name, value)
     others = schema.value.get("additionalProperties")
     if not schema.properties and isinstance(others, dict) and depth < _DEPTH:
-        for name in ("one", "two")[: random.randint(0, 2)]:
+        least = 0 if nulls else 1  # a request: as of a list
+        for name in ("one", "two")[: random.randint(least, 2)]:
             other = Schema(cast("dict[str, Any]", others), schema.root)
             made[name] = value_of(other, random, nulls=nulls, depth=depth + 1)
     return made

@@ -10,8 +10,12 @@ import asyncio
 import os
 import selectors
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from inspect import signature
 from typing import Any, TypeVar
+
+from openrouter_async.testing import Emulator
 
 T = TypeVar("T")
 
@@ -95,3 +99,21 @@ def run_jumping(main: Coroutine[Any, Any, T]) -> T:
             return runner.run(bounded())
     finally:
         os.sched_setaffinity(0, processors)
+
+
+def jumping(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on a clock that jumps, with an emulator on the same loop where it takes one."""
+    parameters = signature(test).parameters
+
+    async def with_emulator(arguments: dict[str, Any]) -> None:
+        async with Emulator() as emulator:
+            await test(**arguments, emulator=emulator)
+
+    @wraps(test)
+    def run(**arguments: Any) -> None:
+        run_jumping(with_emulator(arguments) if "emulator" in parameters else test(**arguments))
+
+    others = [parameter for name, parameter in parameters.items() if name != "emulator"]
+    run.__signature__ = signature(test).replace(parameters=others)  # type: ignore[attr-defined]
+    del run.__wrapped__  # or pytest would look for the fixture there
+    return run

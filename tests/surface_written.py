@@ -40,12 +40,16 @@ class Written:
     @property
     def query(self) -> dict[str, Shape]:
         """What may stand in the query."""
-        return {name: kind for one in self.operations for name, kind in _keywords(one.query)}
+        return {
+            name: kind for one in self.operations for name, kind in _keywords(one.signature.query)
+        }
 
     @property
     def body(self) -> dict[str, Shape]:
         """What may stand in the body."""
-        return {name: kind for one in self.operations for name, kind in _keywords(one.body)}
+        return {
+            name: kind for one in self.operations for name, kind in _keywords(one.signature.body)
+        }
 
     @property
     def answer(self) -> Shape | None:

@@ -147,6 +147,16 @@ async def test_parquet(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     assert summary.total == 2
 
 
+async def test_ids_that_are_numbers(run: Run, tmp_path: Path) -> None:
+    """A table makes fractions of whole numbers where one is missing; they are ids all the same."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table({"id": [1.0, 2.5, None, float("nan")], "prompt": ["a", "b", "c", "d"]})
+    parquet.write_table(table, tmp_path / "source.parquet")
+    await run("in.parquet", (tmp_path / "source.parquet").read_bytes())
+    assert sorted(row.id for row in rows(tmp_path)) == ["1", "2.5", "line-3", "line-4"]
+
+
 async def test_a_parquet_file_that_is_none(run: Run) -> None:
     """Whether or not it can be read here, the error says what is the matter."""
     with pytest.raises(BatchError, match=r"pyarrow|cannot read"):
@@ -166,6 +176,8 @@ BAD_LINES = [
     ('{"prompt": 7}', "got int"),
     ('{"prompt": "x", "temprature": 1}', "'temprature' is no field"),
     ('{"prompt": "x", "budget": 100}', "'budget' is no field"),
+    ('{"id": true, "prompt": "x"}', "its id must be a str or a number, got bool"),
+    ('{"custom_id": ["a"], "prompt": "x"}', "its custom_id must be a str or a number, got list"),
     ('{"body": 7}', "its body must be an object"),
     ('{"url": "/v1/embeddings", "body": {}}', "chat completions only"),
     ('{"body": {"messages": null}}', "got NoneType"),
@@ -290,7 +302,8 @@ async def test_an_input_that_is_not_there(client: OpenRouter, tmp_path: Path) ->
         ({"template": 7}, TypeError, "template must be a str"),
         ({"model": 7}, TypeError, "model must be a str"),
         ({"concurrency": 0}, ValueError, "concurrency must be"),
-        ({"budget": -1}, ValueError, "usd must be greater than 0"),
+        ({"budget": -1}, ValueError, "budget must be greater than 0"),
+        ({"budget": "5"}, TypeError, "budget must be a number"),
         ({"temperature": "hot"}, TypeError, "temperature"),
         ({"temprature": 1}, TypeError, "temperature"),
         ({"response_type": object()}, TypeError, "response_type"),

@@ -291,6 +291,19 @@ def test_a_slow_client_is_given_less_and_a_quick_run_least() -> None:
 
 
 @on_linux
+@pytest.mark.parametrize("scene", ["crowd", "busy crowd"])
+def test_a_crowd_lives_and_says_how_late_it_is(scene: str) -> None:
+    """Every stream stays, and the chunks of a second come from the server's beat."""
+    with serving() as url, Workers() as workers:
+        order = order_for(scene, "typed", url, "", True, 0)
+        figures = workers.of("typed").run(order)
+    assert figures["alive"] == order["count"]
+    rate = 20 if scene == "busy crowd" else 1
+    assert figures["count"] >= order["count"] * rate // 2
+    assert 0 <= figures["median_delay"] <= figures["worst_delay"]
+
+
+@on_linux
 @pytest.mark.parametrize("client", ["floor", "typed", "text"])
 def test_a_client_reads_a_scene_in_a_process_of_its_own(client: str) -> None:
     """Every chunk that was sent is counted, and CPU, wall time and memory are told."""

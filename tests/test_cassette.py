@@ -23,6 +23,7 @@ from openrouter_async.testing import (
     http_error,
 )
 from openrouter_async.testing._tape import Answered, Redactor, Tape, differences
+from tests.authority import Authority
 from tests.quiet import PNG
 
 MODEL = "openai/gpt-4o-mini"
@@ -56,6 +57,35 @@ async def pieces(base_url: str, body: dict[str, Any]) -> list[bytes]:
                 rest = b""
     assert not rest
     return found
+
+
+async def test_a_server_that_speaks_tls_is_recorded(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whom the environment trusts may be recorded over https, and is played over plain HTTP."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    path = tmp_path / "tls.json"
+    async with Emulator(ssl=authority.server) as emulator:
+        emulator.play(chat("Hel", "lo"))
+        with cassette(path, record="new", upstream=emulator.base_url) as recorded:
+            async with client_of(recorded) as client:
+                assert (await client.complete("Hi", model=MODEL)).text == "Hello"
+    with cassette(path) as played:
+        async with client_of(played) as client:
+            assert (await client.complete("Hi", model=MODEL)).text == "Hello"
+
+
+async def test_why_a_server_cannot_be_recorded_is_logged(
+    authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that nobody vouches for is named with the reason, as the client sees neither."""
+    async with Emulator(ssl=authority.server) as emulator:
+        with cassette(tmp_path / "x", record="new", upstream=emulator.base_url) as recorded:
+            async with client_of(recorded) as client:
+                with pytest.raises(OpenRouterError):
+                    await client.complete("Hi", model=MODEL)
+    assert "could not be reached to record it" in caplog.text
+    assert "certificate" in caplog.text.lower()
 
 
 async def test_it_plays_what_was_sent_in_the_same_pieces(

@@ -144,6 +144,7 @@ def test_bad_lines_are_named_and_the_rest_goes_on(server: Emulator, command: Any
     assert done.code == 4
     assert "2 of 4 done, 2 failed" in done.err
     assert "2 x BadLine" in done.err
+    assert "once they are mended" in done.err
     found = rows()
     assert "line 2 of in.jsonl: it is no JSON" in found["line-2"]["error"]["message"]
     assert "stands in line 1 already" in found["line-3"]["error"]["message"]

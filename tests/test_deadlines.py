@@ -1,4 +1,7 @@
-"""Deadlines: each fires by its own name, in its time, and never on a stream that lives."""
+"""Deadlines: each fires by its own name, in its time, and never on a stream that lives.
+
+The clock jumps, so that a machine which is busy for half a second lets no deadline pass.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from openrouter_async.errors import (
     WireIdleTimeout,
 )
 from openrouter_async.testing import Drip, Emulator, Reply, Stall, chat, completion, http_error
+from tests.fake_time import jumping
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -155,6 +159,7 @@ def fires_in_time(timeouts: Timeouts, kind: type[OpenRouterError], took: float) 
     return seconds - 0.01 <= took < seconds + 2
 
 
+@jumping
 async def test_a_silence_raises_by_its_name() -> None:
     """Whichever deadline is nearest raises, says how far it came and hangs up at once."""
     await side_by_side(SILENCES, check_silence)
@@ -220,6 +225,7 @@ async def read_as(stream: ChatStream, spelling: str, pause: float = 0.0) -> str:
 
 
 @pytest.mark.parametrize("spelling", ["await", "text", "raw", "start"])
+@jumping
 async def test_every_spelling_keeps_the_deadlines(spelling: str, emulator: Emulator) -> None:
     """However a stream is read, silence ends it."""
     # Bytes with data in them are a sign of life to `.raw()`, which decodes nothing.
@@ -270,6 +276,7 @@ JSON_SILENCES = {
 }
 
 
+@jumping
 async def test_one_json_body_is_held_to_them_too() -> None:
     """`complete(transport="json")` waits no longer than a stream; blanks are no answer."""
     await side_by_side(JSON_SILENCES, check_json_silence)
@@ -295,6 +302,7 @@ async def check_json_silence(silence: JSONSilence) -> None:
         await emulator.wait_for(lambda: emulator.disconnects == 1, timeout=5)
 
 
+@jumping
 async def test_an_error_that_drips_is_raised_in_time(emulator: Emulator) -> None:
     """The status is known: its body is waited for within `wire_idle` and no longer."""
     refusal = replace(http_error(400, "Wrong"), framing="chunked")
@@ -328,6 +336,7 @@ def unanswering() -> Generator[str]:
 
 
 @pytest.mark.parametrize("name", ["connect", "total"])
+@jumping
 async def test_a_host_that_does_not_answer(name: str) -> None:
     """Connecting has a deadline of its own, and `total` counts from there."""
     timeouts = only(**{name: SOON})
@@ -351,6 +360,7 @@ async def test_a_host_that_does_not_answer(name: str) -> None:
             assert client.stats().waiting == 0
 
 
+@jumping
 async def test_a_connection_timeout_is_tried_again() -> None:
     """What never left is sent again by default; the exception says how often."""
     retry = RetryPolicy(max_attempts=2, first_delay=0.01)
@@ -361,6 +371,7 @@ async def test_a_connection_timeout_is_tried_again() -> None:
             assert caught.value.attempts == 2
 
 
+@jumping
 async def test_waiting_in_line_has_a_deadline_of_its_own(emulator: Emulator) -> None:
     """Who finds no free connection gets a `QueueTimeout`; nothing was sent."""
     emulator.play(HELLO.hold_after(1))
@@ -383,6 +394,7 @@ async def test_waiting_in_line_has_a_deadline_of_its_own(emulator: Emulator) -> 
         assert client.stats().leased == client.stats().draining
 
 
+@jumping
 async def test_waiting_in_line_counts_towards_nothing_else(emulator: Emulator) -> None:
     """A request that waits for a connection longer than every other deadline comes through."""
     emulator.play(HELLO.hold_after(1), HELLO)
@@ -416,6 +428,7 @@ LIVING = {
 }
 
 
+@jumping
 async def test_a_slow_stream_is_left_alone() -> None:
     """A stream that takes longer than each deadline, and says something, comes through whole."""
     await side_by_side(LIVING, check_living)
@@ -441,6 +454,7 @@ BUSY = {
 }
 
 
+@jumping
 async def test_the_users_own_time_does_not_count() -> None:
     """A loop body that takes longer than every deadline but `total` loses nothing."""
     await side_by_side(BUSY, check_busy)
@@ -459,6 +473,7 @@ async def check_busy(case: tuple[str, Reply]) -> None:
         assert stream.ending == "complete"
 
 
+@jumping
 async def test_a_pause_before_the_first_look_does_not_count(emulator: Emulator) -> None:
     """Between `start` and the first step the user's time is the user's."""
     emulator.play(chat(*"abc").hold_after(1))
@@ -469,6 +484,7 @@ async def test_a_pause_before_the_first_look_does_not_count(emulator: Emulator) 
         assert (await stream).text == "abc"
 
 
+@jumping
 async def test_total_counts_the_users_time_too(emulator: Emulator) -> None:
     """`total` is the whole request: it fires at the next wait for the socket."""
     emulator.play(chat(*"abc").hold_after(1))
@@ -480,6 +496,7 @@ async def test_total_counts_the_users_time_too(emulator: Emulator) -> None:
             await anext(stream)
 
 
+@jumping
 async def test_deadlines_of_one_request(emulator: Emulator) -> None:
     """A call's own timeouts take the place of the client's, for that call."""
     emulator.play(AMID, chat("a", "b", delay=1.5 * SOON))
@@ -489,6 +506,7 @@ async def test_deadlines_of_one_request(emulator: Emulator) -> None:
         assert (await client.complete("Hi")).text == "ab"
 
 
+@jumping
 async def test_none_switches_a_deadline_off(emulator: Emulator) -> None:
     """With every deadline None a slow stream is waited for."""
     emulator.play(chat("a", "b", delay=SOON))

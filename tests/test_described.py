@@ -20,13 +20,16 @@ from typing import (
     get_type_hints,
     is_typeddict,
 )
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_async import OpenRouter
+from openrouter_async._endpoints import Endpoints
 from openrouter_async.resources._call import Answered, Operation, decoded
+from openrouter_async.resources._list import Listing
 from openrouter_async.testing import Emulator, replay
 from openrouter_async.types._struct import WireStruct
 from tests.conftest import SHARED_VARIABLE, shared_folder
@@ -73,8 +76,15 @@ def cases(*, asked: bool) -> list[Any]:
 
 def _is_sent_as_it_is(operation: Operation[Any]) -> bool:
     """Whether the operation itself sends; of streams and uploads only a part is its own."""
-    has_own_way = operation.key == "normal" or "extra_headers" in _names(operation.body)
-    return not has_own_way and (operation.body is None or is_typeddict(operation.body))
+    has_own_way = operation.key == "normal" or "extra_headers" in _names(operation.signature.body)
+    return (is_declared(operation) or not has_own_way) and (
+        operation.signature.body is None or is_typeddict(operation.signature.body)
+    )
+
+
+def is_declared(operation: Operation[Any] | None) -> bool:
+    """Whether the signature of a method is all that is said of an operation."""
+    return operation is None or operation._declared_by is not None
 
 
 def _is_told(one: Described, operation: Operation[Any]) -> bool:
@@ -90,7 +100,7 @@ def _properties(body: Schema) -> set[str]:
 def _required(operation: Operation[Any]) -> set[str]:
     hints = {
         name: hint
-        for kind in (operation.query, operation.body)
+        for kind in (operation.signature.query, operation.signature.body)
         if kind is not None
         for name, hint in get_type_hints(kind, include_extras=True).items()
     }
@@ -160,10 +170,17 @@ def test_what_may_be_answered_is_read(one: Described, operation: Operation[Any],
     assert not missing
 
 
+def at_of(operation: Operation[Any]) -> list[object]:
+    """Make up what stands in the path, of the kind that each place takes."""
+    kinds = operation.signature.path
+    made = {UUID: "0df9e665-d932-5740-b2c7-b52af166bc11", int: 1}
+    return [made.get(kinds.get(name, str), "a") for name in operation.names]
+
+
 def fields_for(one: Described, operation: Operation[Any], random: Random) -> dict[str, Any]:
     """Make up the arguments of a call that the description allows."""
     fields: dict[str, Any] = {}
-    in_query, in_body = _names(operation.query), _names(operation.body)
+    in_query, in_body = _names(operation.signature.query), _names(operation.signature.body)
     for name, schema in one.query.items():
         if name in in_query and random.random() < 0.6:
             fields[name] = _of_query(name, value_of(schema, random, nulls=False), schema)
@@ -219,13 +236,41 @@ def test_what_may_be_asked_is_sent(one: Described, operation: Operation[Any], se
     """Every request that the description allows passes the checks, and arrives as it was given."""
     random = Random(seed)
     fields = fields_for(one, operation, random)
-    asked = operation.ask(*("a" for _ in operation.names), fields=fields)
+    asked = operation.ask(*at_of(operation), fields=fields)
     sent: dict[str, Any] = {**asked.query, **(json.loads(asked.body) if asked.body else {})}
     for name, value in fields.items():
         if name in asked.query:
             assert _plain(asked.query[name]) == _plain(_said_in_query(value))
         else:
             assert not list(lost(value, sent[name], name))
+
+
+def wrong_forms(one: Described, operation: Operation[Any]) -> Iterator[tuple[str, object]]:
+    """Give arguments, each with a value whose form the description does not allow."""
+    schemas = dict(one.query)
+    for body in one.bodies:
+        for each in body.alternatives():
+            schemas |= each.properties
+    shape = operation.signature
+    for name in schemas.keys() & {*_names(shape.query), *_names(shape.body)}:
+        for each in schemas[name].alternatives():
+            said = each.value
+            if said.get("format") in ("uuid", "date", "date-time") or "pattern" in said:
+                yield name, "mine!"
+            elif said.get("minItems", 0) > 0:
+                yield name, []
+            elif said.get("minLength", 0) > 0 and "enum" not in said:
+                yield name, ""
+
+
+@pytest.mark.parametrize(("one", "operation"), cases(asked=True))
+def test_a_wrong_form_is_refused_by_name(one: Described, operation: Operation[Any]) -> None:
+    """An id, a day or a moment of another form, and an empty list or text where none may be."""
+    fields = fields_for(one, operation, Random(3))
+    for name, wrong in wrong_forms(one, operation):
+        if not is_different(one.endpoint, f"query {name}"):
+            with pytest.raises(ValueError, match=f"^{name} must "):
+                operation.ask(*at_of(operation), fields={**fields, name: wrong})
 
 
 @pytest.mark.parametrize(("one", "operation"), cases(asked=True))
@@ -235,14 +280,42 @@ async def test_it_goes_over_a_socket(
     """What was asked arrives at the path of the operation, and what is answered is its type."""
     random = Random(7)
     said: Any = value_of(one.answers[0], random, nulls=False) if one.answers else {}
-    at = ["a" for _ in operation.names]
+    at = at_of(operation)
     path = operation.path.format(**dict(zip(operation.names, at, strict=True)))
     emulator.always(replay(json.dumps(said).encode(), content_type="application/json"), path=path)
     fields = fields_for(one, operation, random)
     asked = operation.ask(*at, fields=fields)
-    answered = await operation.answer_to(client._sender, asked)
+    answered = await operation.answer_to(client._sender, asked, client._sender.timeouts)
     request = emulator.requests[-1]
     assert (request.method, request.path.removeprefix("/api/v1")) == (operation.method, path)
     assert request.body == (asked.body or b"")
     assert request.query == asked.query
     assert json.loads(answered.body) == said
+
+
+@pytest.mark.parametrize(
+    ("one", "operation"), [case for case in cases(asked=True) if is_declared(case.values[1])]
+)
+async def test_its_method_sends_the_same(
+    one: Described, operation: Operation[Any], emulator: Emulator, client: OpenRouter
+) -> None:
+    """The method that is declared by its signature asks what its operation does."""
+    random = Random(7)
+    at, fields = at_of(operation), fields_for(one, operation, random)
+    asked = operation.ask(*at, fields=fields)
+    said: Any = value_of(one.answers[0], random, nulls=False) if one.answers else {}
+    body = json.dumps(said).encode()
+    emulator.always(replay(body, content_type="application/json"), path=asked.path)
+    names = [name for name in vars(Endpoints) if not name.startswith("_")]
+    groups: list[object] = [getattr(client, name) for name in names]
+    (call,) = (
+        getattr(group, name)
+        for group in groups
+        for name, method in vars(type(group)).items()
+        if operation in getattr(method, "operations", ())
+    )
+    answer = call(*at, **fields)
+    await (answer.page() if isinstance(answer, Listing) else answer)
+    request = emulator.requests[-1]
+    assert (request.method, request.body) == (operation.method, asked.body or b"")
+    assert (request.path.removeprefix("/api/v1"), request.query) == (asked.path, asked.query)

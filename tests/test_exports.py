@@ -11,6 +11,8 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.metadata
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -153,6 +155,27 @@ def test_the_package_holds_its_public_names_and_nothing_else() -> None:
     )
     assert not extra, f"openrouter_async shows {', '.join(extra)} without listing it in __all__"
     assert names <= set(dir(openrouter_async)), "dir() does not show every public name"
+
+
+LATER = """
+import sys, openrouter_async
+assert "openrouter_async.batch" not in sys.modules
+assert openrouter_async.batch.MapRun is openrouter_async.MapRun
+space = {}
+exec("from openrouter_async import *", space)
+assert set(openrouter_async.__all__) <= set(space)
+try:
+    openrouter_async.no_such_name
+except AttributeError as error:
+    assert "no_such_name" in str(error)
+else:
+    raise SystemExit("a name that is not there was found")
+"""
+
+
+def test_names_that_are_imported_when_asked_for_are_there() -> None:
+    """Whatever the package names can be had, starred and by its module, and nothing else can."""
+    subprocess.run([sys.executable, "-c", LATER], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -10,10 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import socket
-import ssl
-import subprocess
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -77,6 +74,7 @@ from openrouter_async.testing import (
     http_error,
     replay,
 )
+from tests.authority import Authority
 from tests.quiet import (
     KEY,
     PNG,
@@ -422,39 +420,18 @@ async def test_the_body_is_wrong(fault: str, way: str) -> None:
 # No connection.
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's certificate that nobody vouches for."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("the certificate is made with the openssl command, which is not here")
-    folder = tmp_path_factory.mktemp("certificate")
-    made = [folder / "key.pem", folder / "cert.pem"]
-    subprocess.run(
-        [
-            *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-nodes", "-subj", "/CN=localhost", "-keyout", made[0], "-out", made[1]),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made[1], made[0])
-    return context
-
-
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "fault",
     ["no such host", "connection refused", "TLS to a plain server", "an untrusted certificate"],
 )
 async def test_no_connection(
-    fault: str, way: str, certificate: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+    fault: str, way: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing was sent, nothing is billed, and what may pass by itself is tried again."""
     expected = outcome(fault, way)
     async with quiet():
-        context = certificate if fault == "an untrusted certificate" else None
+        context = authority.server if fault == "an untrusted certificate" else None
         async with Emulator(ssl=context) as emulator:
             url = emulator.base_url
             if fault == "no such host":

@@ -413,6 +413,27 @@ def test_tokens_per_minute_are_put_right_by_the_usage() -> None:
     run_jumping(main())
 
 
+def test_tokens_per_minute_are_learnt_from_the_answers() -> None:
+    """A request that sets no bound is reckoned with as what the model's answers took of late."""
+
+    async def main() -> None:
+        limits = Limits(tokens_per_minute=1_000)
+        server = LimitedServer(lambda: 1_000)
+        async with server, client_of(server, limits=limits) as client:
+            await client.complete("Hi", model="m")  # takes 100
+            server.seconds = 20
+            tasks = [asyncio.create_task(client.complete("Hi", model="m")) for _ in range(12)]
+            await asyncio.sleep(10)
+            assert server.under_way == 9  # nobody knows yet what these take
+            assert client.stats().tokens_last_minute == 1_000
+            other = asyncio.create_task(client.complete("Hi", model="n"))
+            await asyncio.sleep(1)
+            assert server.under_way == 9  # the minute is full for all models
+            await asyncio.gather(*tasks, other)
+
+    run_jumping(main())
+
+
 def test_cancelled_waiters_give_their_place_to_the_next() -> None:
     """Who leaves the line before a full minute has not used anything of it."""
 

@@ -154,6 +154,10 @@ async def test_what_is_sent(emulator: Emulator, client: OpenRouter) -> None:
         "model": DOES_NOT,
         "prompt": "A fox",
         "stream": False,
+        "input_references": [
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{coded(PNG)}"}},
+            {"type": "image_url", "image_url": {"url": "https://a.b/c.png"}},
+        ],
         "n": 2,
         "resolution": "2K",
         "aspect_ratio": "16:9",
@@ -163,10 +167,6 @@ async def test_what_is_sent(emulator: Emulator, client: OpenRouter) -> None:
         "output_compression": 80,
         "seed": 7,
         "provider": {"only": ["seed"], "options": {"seed": {"steps": 4}}},
-        "input_references": [
-            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{coded(PNG)}"}},
-            {"type": "image_url", "image_url": {"url": "https://a.b/c.png"}},
-        ],
         "newer": 1,
     }
     assert request.json == expected

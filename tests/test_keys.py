@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -67,6 +67,30 @@ async def test_what_is_asked_for_is_sent(emulator: Emulator, client: OpenRouter)
         "include_expired": "false",
         "workspace_id": WORKSPACE,
     }
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2028, 1, 1, 1, 0, tzinfo=timezone(timedelta(hours=2))),
+        "2028-01-01T01:00:00+02:00",
+        "2027-12-31T23:00:00Z",
+    ],
+)
+async def test_moments_are_sent_in_utc(
+    moment: datetime | str, emulator: Emulator, client: OpenRouter
+) -> None:
+    """The API refuses other time zones, so a moment of one is sent as the same moment of UTC."""
+    await client.keys.create(name="ci", expires_at=moment)
+    assert emulator.requests[-1].json["expires_at"] == "2027-12-31T23:00:00Z"
+
+
+async def test_keys_are_listed_by_one_request(emulator: Emulator, client: OpenRouter) -> None:
+    """A list that is plainly over is not asked for its end, although no count says so."""
+    await client.keys.create(name="ci")
+    before = len(emulator.requests)
+    assert len(await client.keys.list()) == 1
+    assert len(emulator.requests) == before + 1
 
 
 async def test_the_key_in_use(client: OpenRouter) -> None:

@@ -269,12 +269,22 @@ __import__(PACKAGE)
 print(json.dumps({"loaded": sorted(set(sys.modules) - before), "blame": Watch.blame}))
 """
 
-NOT_AT_IMPORT = ["aiohttp", "ssl"]
+# A program that only chats loads neither the groups of the account nor what they speak of.
+MANAGEMENT = [
+    *("byok", "external_users", "guardrails", "keys", "observability", "organization"),
+    *("private_endpoints", "scim", "vault", "workspaces"),
+]
+NOT_AT_IMPORT = [
+    *("aiohttp", "ssl", "asyncio", "email", "hashlib"),
+    *(f"{PACKAGE}.{part}" for part in ("batch", "parsing", "sharing", "tools", "testing")),
+    *(f"{PACKAGE}.types.{part}" for part in ("account", "pages")),
+    *(f"{PACKAGE}.{folder}.{name}" for folder in ("types", "resources") for name in MANAGEMENT),
+]
 # Not forbidden; printed, so that whoever wonders about a slow start sees it (`make test PYTEST_ARGS=-rP`).
-HEAVY = {"anyio", "asyncio", "email", "http", "inspect", "logging", "multiprocessing", "urllib"}
+HEAVY = {"anyio", "http", "inspect", "logging", "multiprocessing", "urllib"}
 
 
-def test_importing_the_package_opens_no_network_stack() -> None:
+def test_importing_the_package_loads_what_a_chat_needs() -> None:
     """Types, `--help` and workers start fast: the network stack comes with the first connection."""
     # No coverage measurement and no site customization: those import what they like.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "COVERAGE_"))}

@@ -25,6 +25,12 @@ def page(*hashes: str, **beside: Any) -> Reply:
     return replay(json.dumps(body).encode(), content_type="application/json")
 
 
+def apps(start: int, stop: int) -> Reply:
+    """A page of apps."""
+    rows = [{"rank": rank} for rank in range(start, stop)]
+    return replay(json.dumps({"data": rows}).encode(), content_type="application/json")
+
+
 def things(client: OpenRouter, operation: ListOperation[Key] = PLAIN) -> Listing[Key]:
     """The list that is walked."""
     return operation.walk(client._sender)
@@ -39,12 +45,7 @@ def things(client: OpenRouter, operation: ListOperation[Key] = PLAIN) -> Listing
             [FIRST, {"offset": "2"}],
             id="offset and count",
         ),
-        pytest.param(
-            BY_OFFSET,
-            [page("a", "b"), page("c"), page()],
-            [FIRST, {"offset": "2"}, {"offset": "3"}],
-            id="offset alone",
-        ),
+        pytest.param(BY_OFFSET, [page("a", "b", "c")], [FIRST], id="offset alone, and one page"),
         pytest.param(
             BY_OFFSET,
             [page("a", "b", has_more=True), page("c", has_more=False)],
@@ -128,9 +129,39 @@ async def test_a_page_tells_what_stands_beside(emulator: Emulator, client: OpenR
 
 async def test_a_server_that_knows_no_pages_ends(emulator: Emulator, client: OpenRouter) -> None:
     """The same page again is the end, not a loop without one."""
-    emulator.always(page("a", "b"), path="/things")
-    assert len(await things(client, BY_OFFSET)) == 2
+    emulator.always(page(*"abcdefghij"), path="/things")
+    assert len(await things(client, BY_OFFSET)) == 10
     assert len(emulator.requests) == 2
+
+
+async def test_a_full_page_without_a_count_has_another_after_it(
+    emulator: Emulator, client: OpenRouter
+) -> None:
+    """How many rows a page has is the API's to choose: only one shorter than any page is the last."""
+    emulator.play(page(*"abcdefghij"), page(*"klmnopqrst"), page("u", "v"), path="/things")
+    assert len(await things(client, BY_OFFSET)) == 22
+    queries = [request.query for request in emulator.requests]
+    assert queries == [FIRST, {"offset": "10"}, {"offset": "20"}]
+
+
+async def test_a_limit_says_how_short_the_last_page_is(
+    emulator: Emulator, client: OpenRouter
+) -> None:
+    """Pages as small as they were asked for are walked to the end."""
+    emulator.play(apps(0, 2), apps(2, 4), apps(4, 5), path="/datasets/app-rankings")
+    assert len(await client.datasets.apps(limit=2)) == 5
+    assert len(emulator.requests) == 3
+
+
+async def test_a_list_ends_where_the_api_goes_no_further(
+    emulator: Emulator, client: OpenRouter
+) -> None:
+    """No offset is asked for that the call itself would refuse."""
+    pages = [apps(start, start + 50) for start in (0, 50, 100)]
+    emulator.play(*pages, path="/datasets/app-rankings")
+    assert len(await client.datasets.apps()) == 150
+    offsets = [request.query.get("offset") for request in emulator.requests]
+    assert offsets == [None, "50", "100"]
 
 
 @pytest.mark.parametrize("link", ["https://evil.example/api/v1/things?offset=1", "//evil.example/"])

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -466,6 +467,81 @@ async def test_waiting_may_be_cancelled_and_done_again(
     emulator.release(5)
     assert sorted([result.index async for result in run]) == [0, 1, 2, 3, 4]
     assert emulator.accepted == 5
+
+
+async def test_several_readers_share_a_run(client: OpenRouter) -> None:
+    """Each result goes to one of them, and the end to all."""
+    run = client.map(Source(40), concurrency=4)
+    shares: list[list[int]] = [[], [], []]
+
+    async def read(share: list[int]) -> None:
+        with suppress(StopAsyncIteration):
+            while True:
+                share.append((await anext(run)).index)
+
+    await asyncio.gather(*map(read, shares))
+    assert sorted(index for share in shares for index in share) == list(range(40))
+
+
+async def test_a_reader_that_gives_up_passes_its_result_on() -> None:
+    """Where it is cancelled in the moment in which it was woken, another one gets the result."""
+    both_wait = asyncio.Event()
+
+    async def send(number: int) -> int:
+        await both_wait.wait()
+        asyncio.get_running_loop().call_soon(readers[0].cancel)
+        return number
+
+    run = MapRun(range(2), send, concurrency=1)
+    readers = [asyncio.ensure_future(anext(run)) for _ in range(2)]
+    await asyncio.sleep(0)  # both have asked
+    both_wait.set()
+    async with asyncio.timeout(60):
+        assert (await readers[1]).value == 0
+    assert readers[0].cancelled()
+    await run.aclose()
+
+
+async def test_a_source_that_reads_ahead_serves_all_in_few_turns() -> None:
+    """What it has at hand reaches all who wait for it without a turn of the loop for each."""
+    many, begun = 64, 0
+    all_are_sent, answered, read_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def pages() -> AsyncIterator[int]:
+        for number in range(2 * many):
+            if number == many:
+                await read_on.wait()
+            yield number
+
+    async def send(number: int) -> int:
+        nonlocal begun
+        begun += 1
+        if begun == many:
+            all_are_sent.set()
+        await answered.wait()
+        return number
+
+    async with MapRun(pages(), send, concurrency=many) as run:
+        reading = asyncio.ensure_future(run.take())
+        await all_are_sent.wait()
+        answered.set()
+        results = await reading
+        while len(results) < many:
+            results += await run.take()
+        going_on = asyncio.ensure_future(run.take())
+        for _ in range(3):  # all are in line by then
+            await asyncio.sleep(0)
+        read_on.set()
+        turns = 0
+        while begun < 2 * many:
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns < many / 2
+        results += await going_on
+        while group := await run.take():
+            results += group
+    assert sorted(result.index for result in results) == list(range(2 * many))
+    assert all(result.index == result.value for result in results)
 
 
 async def test_finish_lets_what_is_under_way_come(client: OpenRouter, emulator: Emulator) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import re
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import pytest
 
+import openrouter_async.resources
+from openrouter_async import OpenRouter
 from openrouter_async.resources._call import Operation
 from openrouter_async.types.keys import Key
 from tests.surface import compare, main
@@ -127,11 +132,45 @@ def test_the_exit_code_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_every_operation_names_its_key() -> None:
     """The docstring of each method says which kind of key it needs."""
+    words = {"management": "anagement key", "none": "No key is needed", "any": "Any key"}
     silent = [
         name
         for written in written_operations().values()
         for name, method in written.methods.items()
-        if written.operations[0].key == "management"
-        and "anagement key" not in (method.__doc__ or "")
+        for operation in written.operations
+        if operation in method.operations  # type: ignore[attr-defined]
+        and not name.startswith("OpenRouter.")
+        and words.get(operation.key or "", "ormal key") not in (method.__doc__ or "")
     ]
     assert not silent
+
+
+def test_only_declared_methods_have_no_body() -> None:
+    """A method that a decorator does not fill would give None, and no type checker would see it."""
+    forgotten: list[str] = []
+    for path in sorted(Path(openrouter_async.resources.__path__[0]).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.FunctionDef) or not isinstance(node.body[-1], ast.Expr):
+                continue
+            if isinstance(node.body[-1].value, ast.Constant):
+                by = [ast.unparse(each).partition("(")[0] for each in node.decorator_list]
+                if by not in (["operation"], ["listing"]):
+                    forgotten.append(f"{path.name}:{node.lineno} {node.name}")
+    assert not forgotten
+
+
+def test_a_declared_method_is_called_like_any_other() -> None:
+    """Its signature, its docstring and the errors of a wrong call are its own."""
+    keys = OpenRouter(api_key="k").keys
+    assert str(inspect.signature(keys.get)) == "(hash: 'str') -> 'Call[Key]'"
+    assert (keys.get.__doc__ or "").startswith("Get what is known of a key.")
+    wrong: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]] = [
+        (keys.get, (), {}, "Keys.get() missing 1 required positional argument: 'hash'"),
+        (keys.get, ("a", "b"), {}, "Keys.get() takes 2 positional arguments but 3 were given"),
+        (keys.get, (), {"has": "a"}, "Keys.get() got an unexpected keyword argument 'has'"),
+        (keys.update, ("a",), {"nme": "b"}, "unknown keyword 'nme'; did you mean 'name'?"),
+    ]
+    for method, given, named, message in wrong:
+        with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
+            method(*given, **named)
+    keys.get(hash="a").close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import shutil
 import signal
 import socket
 import ssl
@@ -34,6 +33,7 @@ from openrouter_async.testing import (
     http_error,
     replay,
 )
+from tests.authority import Authority
 
 KEY = {"Authorization": "Bearer sk-test"}
 
@@ -565,29 +565,12 @@ def test_thread_form_tells_why_it_cannot_start() -> None:
             pass
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Make a certificate for 127.0.0.1 that lasts a day, and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs the openssl command to make a certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "cert.pem"
-    command = (
-        f"openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost "
-        f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True)
-    return certificate, key
-
-
-async def test_tls_is_served(certificate: tuple[Path, Path]) -> None:
+async def test_tls_is_served(authority: Authority) -> None:
     """With a context the address is https, and faults work below the encryption, too."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*certificate)
-    trust = ssl.create_default_context(cafile=certificate[0])
+    trust = ssl.create_default_context(cafile=authority.file)
     connector = aiohttp.TCPConnector(ssl=trust)
     async with (
-        Emulator(ssl=context) as emulator,
+        Emulator(ssl=authority.server) as emulator,
         aiohttp.ClientSession(headers=KEY, connector=connector) as session,
     ):
         assert emulator.base_url.startswith("https://127.0.0.1:")

@@ -8,7 +8,6 @@ import inspect
 import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,6 +46,7 @@ from openrouter_async.testing import (
     chat,
     http_error,
 )
+from tests.authority import Authority
 from tests.quiet import (
     KEY,
     assert_nothing_leased,
@@ -555,55 +555,6 @@ async def test_socks_proxy_is_refused_in_words(
 
 
 # TLS.
-
-
-@dataclass(frozen=True)
-class Authority:
-    """A private certificate authority with one server certificate."""
-
-    file: Path
-    name: str  # as OpenSSL looks for it in a folder
-    server: ssl.SSLContext
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """An authority that nobody trusts by default; the test is skipped without openssl."""
-    if shutil.which("openssl") is None:
-        pytest.skip("the certificates are made with the openssl command, which is not here")
-    folder = tmp_path_factory.mktemp("authority")
-
-    def openssl(*arguments: str) -> str:
-        done = subprocess.run(
-            ["openssl", *arguments], cwd=folder, check=True, capture_output=True, text=True
-        )
-        return done.stdout
-
-    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    (folder / "ca.cnf").write_text(
-        "[req]\ndistinguished_name=dn\nx509_extensions=ca\nprompt=no\n[dn]\nCN=Test CA\n"
-        "[ca]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
-        "subjectKeyIdentifier=hash\n"
-    )
-    (folder / "server.ext").write_text(
-        "basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost,DNS:openrouter.test,IP:127.0.0.1\n"
-        "extendedKeyUsage=serverAuth\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n"
-    )
-    openssl(
-        "req", "-x509", "-config", "ca.cnf", *ec, "-keyout", "ca.key", "-out", "ca.pem",
-        "-days", "3650",
-    )  # fmt: skip
-    openssl(
-        "req", *ec, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=openrouter.test"
-    )
-    openssl(
-        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-        "-CAcreateserial", "-out", "server.pem", "-days", "3650", "-extfile", "server.ext",
-    )  # fmt: skip
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(folder / "server.pem", folder / "server.key")
-    name = openssl("x509", "-hash", "-noout", "-in", "ca.pem").strip()
-    return Authority(folder / "ca.pem", name, server)
 
 
 @pytest.fixture

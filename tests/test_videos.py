@@ -15,6 +15,7 @@ from openrouter_async import Image, OpenRouter, ProtocolError, RetryPolicy, Time
 from openrouter_async.errors import (
     AuthenticationError,
     NotFoundError,
+    ServerError,
     StreamBrokenError,
     TotalTimeout,
     VideoFailedError,
@@ -381,3 +382,31 @@ async def test_seconds_are_checked(arguments: dict[str, Any], client: OpenRouter
     with pytest.raises(TypeError, match="job must be"):
         await client.videos.get(5)  # type: ignore[arg-type]
     assert client.videos.content("job-1", timeouts=Timeouts()).ending is None
+
+
+async def test_a_look_is_tried_again_and_an_order_is_not(emulator: Emulator) -> None:
+    """Asking twice changes nothing; a second video would be paid for."""
+    retry = RetryPolicy(max_attempts=2, first_delay=0.001, max_delay=0.001)
+    async with OpenRouter(KEY, base_url=emulator.base_url, retry=retry) as client:
+        emulator.play(http_error(500, "?"), job("completed"), path=JOB)
+        assert (await client.videos.get("job-1")).is_completed
+        emulator.play(http_error(500, "?"), path="/videos")
+        before = len(emulator.requests)
+        with pytest.raises(ServerError):
+            await client.videos.create("A sea", model=MODEL)
+        assert len(emulator.requests) == before + 1
+
+
+async def test_wrong_deadlines_are_refused_at_the_call(client: OpenRouter) -> None:
+    """Before anything is awaited, by every method that takes some."""
+    wrong: Any = 5
+    for call in (
+        lambda: client.videos.create("A sea", model=MODEL, timeouts=wrong),
+        lambda: client.files.upload(b"a", timeouts=wrong),
+        lambda: client.audio.transcribe(SOUND, model="m", timeouts=wrong),
+        lambda: client.audio.speech("Hi", model="m", timeouts=wrong),
+        lambda: client.images.generate("A sea", model="m", timeouts=wrong),
+        lambda: client.responses.create("Hi", model="m", timeouts=wrong),
+    ):
+        with pytest.raises(TypeError, match=r"^timeouts must be a Timeouts, got int$"):
+            call()

@@ -11,15 +11,16 @@ threads, and the child of a `fork`. aiohttp is imported, and the TLS context mad
 thread when the first connection opens: each would stop the loop for tens of milliseconds.
 asyncio is imported inside functions, since it imports ssl.
 
-aiohttp's own deadlines are all off. Up to the headers one `asyncio.timeout` serves all phases
-and is moved as aiohttp reports them; after that one timer a response is re-armed only when it
-fires too early, so that reading costs no timer.
+aiohttp's own deadlines are all off. One alarm serves an attempt: up to the headers it is moved
+from phase to phase as aiohttp reports them, and then from read to read; its timer is set anew only
+when it fires too early.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .alarm import Interruption
 from .failures import timeout_error
 from .response import AlreadyReading, DeadlinePassed, Response, ResponseClosed
 from .transport import PoolStats, Request, StreamedBody, Transport
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyReading",
     "DeadlinePassed",
+    "Interruption",
     "PoolStats",
     "Request",
     "Response",

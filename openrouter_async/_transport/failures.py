@@ -25,7 +25,7 @@ from ..errors import (
     WireIdleTimeout,
 )
 
-__all__ = ["foreign", "refused_by_proxy", "timeout_error", "translated"]
+__all__ = ["closed_before_sending", "foreign", "refused_by_proxy", "timeout_error", "translated"]
 
 
 def foreign() -> tuple[type[BaseException], ...]:
@@ -34,6 +34,13 @@ def foreign() -> tuple[type[BaseException], ...]:
     from aiohttp.http_exceptions import HttpProcessingError
 
     return OSError, EOFError, aiohttp.ClientError, HttpProcessingError
+
+
+def closed_before_sending() -> type[BaseException]:
+    """The exception of a connection that was closed before any byte of the request was written."""
+    from .reuse import ClosedBeforeSendingError
+
+    return ClosedBeforeSendingError
 
 
 def translated(

@@ -45,11 +45,18 @@ class Line:
         # In the order of asking; unlike a deque it lets go of one in the middle at no cost.
         self._waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
 
+    def take(self) -> Place | None:
+        """Take a place that is free."""
+        if not self._free:  # and where one is, nobody waits: a place that is left goes to them
+            return None
+        self._free -= 1
+        return Place(self)
+
     async def enter(self) -> Place:
         """Take a place, or wait in line for one."""
-        if self._free:  # then nobody waits: a place that is left goes to them first
-            self._free -= 1
-            return Place(self)
+        place = self.take()
+        if place is not None:
+            return place
         waiter = self._loop.create_future()
         self._waiters[waiter] = None
         try:

@@ -1,14 +1,14 @@
 """One attempt on its way to the headers of its answer.
 
 The rule of this file: it is told what aiohttp does, and decides which phase that is and which
-deadline is the nearest. One `asyncio.timeout` serves all phases and is moved from one to the next.
+deadline is the nearest. One alarm serves all phases, is moved from one to the next, and becomes
+that of the answer.
 """
 
 from __future__ import annotations
 
 from contextvars import ContextVar
-from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from weakref import ref
 
 from ..errors import (
@@ -21,11 +21,10 @@ from ..errors import (
     TotalTimeout,
     WireIdleTimeout,
 )
+from .alarm import FOREVER, Alarm, Interruption
 from .failures import timeout_error
 
 if TYPE_CHECKING:
-    import asyncio
-
     from .._config import Timeouts
     from .ledger import Ledger
 
@@ -38,12 +37,18 @@ _CURRENT: Final[ContextVar[ref[Opening] | None]] = ContextVar("opening", default
 
 
 class Opening:
-    """One attempt on its way to the headers: its phase, and the deadline of that phase."""
+    """One attempt on its way to the headers: its phase, and the deadline of that phase.
+
+    Attributes:
+        alarm: What interrupts it at its deadline; then it is the answer's.
+    """
 
     __slots__ = (
         "__weakref__",
         "_expires_as",
-        "_scope",
+        "_interruption",
+        "_is_over",
+        "alarm",
         "asked_at",
         "connected_at",
         "is_reused",
@@ -56,7 +61,9 @@ class Opening:
 
     def __init__(self, timeouts: Timeouts, pool: Ledger) -> None:
         self.timeouts = timeouts
-        self._scope: asyncio.Timeout | None = None
+        self._interruption = Interruption()
+        self.alarm = Alarm(pool.loop, self._interruption.come)
+        self._is_over = False
         self._expires_as: type[APIConnectionError] = QueueTimeout
         self.pool = pool
         self.phase: Phase = "queue"
@@ -65,17 +72,21 @@ class Opening:
         self.connected_at: float | None = None
         self.is_reused = False
         self.sent_at = self.asked_at
+        pool.waiting += 1
+        if timeouts.queue is not None:
+            self._wait_until(self.asked_at + timeouts.queue)
 
-    def follow(self, scope: asyncio.Timeout) -> None:
-        self._scope = scope
-        self.pool.waiting += 1
-        self.enter("queue")
+    @property
+    def has_timed_out(self) -> bool:
+        """Whether its deadline has passed."""
+        return self._interruption.has_come
 
-    def left(self) -> None:
-        """The headers are there, or the attempt has failed."""
+    def over(self) -> bool:
+        """The headers are there, or the attempt has failed; tell whether by its deadline alone."""
         if self.sending_at is None:
             self.pool.waiting -= 1
-        self._scope = None
+        self._is_over = True
+        return self._interruption.over()
 
     def connected(self, *, new: bool) -> None:
         self.is_reused = not new
@@ -94,39 +105,35 @@ class Opening:
             self.pool.reused -= 1
         self.enter("connect")
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: Literal["connect", "headers"]) -> None:
         """Begin a phase, or begin its deadline anew."""
-        scope = self._scope
-        if scope is None or scope.expired():
+        if self._is_over or self._interruption.has_come:
             return
         now = self.pool.loop.time()
         self.phase = phase
-        if phase != "queue" and self.sending_at is None:
+        if self.sending_at is None:
             self.sending_at = now
             self.pool.waiting -= 1
         timeouts = self.timeouts
-        sending_at = now if self.sending_at is None else self.sending_at
-        deadlines: tuple[tuple[float | None, float, type[APIConnectionError]], ...]
-        if phase == "queue":
-            deadlines = ((timeouts.queue, self.asked_at, QueueTimeout),)
-        elif phase == "connect":
-            deadlines = (
-                (timeouts.total, sending_at, TotalTimeout),
-                (timeouts.connect, sending_at, ConnectTimeout),
-            )
+        when = FOREVER
+        if phase == "connect":
+            if timeouts.connect is not None:
+                when, self._expires_as = self.sending_at + timeouts.connect, ConnectTimeout
         else:
             self.sent_at = now
-            deadlines = (
-                (timeouts.total, sending_at, TotalTimeout),
-                (timeouts.wire_idle, now, WireIdleTimeout),
-                (timeouts.first_event, now, FirstEventTimeout),
-            )
-        when, kind = inf, self._expires_as
-        for limit, since, expires_as in deadlines:
-            if limit is not None and since + limit < when:
-                when, kind = since + limit, expires_as
-        self._expires_as = kind
-        scope.reschedule(None if when == inf else when)
+            if timeouts.wire_idle is not None:
+                when, self._expires_as = now + timeouts.wire_idle, WireIdleTimeout
+            if timeouts.first_event is not None and now + timeouts.first_event < when:
+                when, self._expires_as = now + timeouts.first_event, FirstEventTimeout
+        if timeouts.total is not None and self.sending_at + timeouts.total <= when:
+            when, self._expires_as = self.sending_at + timeouts.total, TotalTimeout
+        self._wait_until(when)
+
+    def _wait_until(self, when: float) -> None:
+        alarm = self.alarm
+        alarm.at = when
+        if when < alarm.timer_at:
+            alarm.arm(when)
 
     def timeout(self) -> OpenRouterError:
         """Give the exception of the deadline that has passed."""

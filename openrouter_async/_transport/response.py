@@ -1,20 +1,19 @@
 """An answer whose headers have come: its bytes, its deadline, and its connection's way back.
 
-The rule of this file: a chunk's path begins here, so that reading costs one wait and no timer: the
-one timer of a response is re-armed only when it fires too early. `close` is synchronous, and every
-way to stop reading ends in it or in `finish`.
+The rule of this file: a chunk's path begins here, so that reading costs one wait and no timer.
+`close` is synchronous, and every way to stop reading ends in it or in `finish`.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakMethod
 
 from ..errors import OpenRouterError, StreamBrokenError
+from .alarm import FOREVER
 from .failures import foreign, translated
 
 if TYPE_CHECKING:
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     from .opening import Opening
 
 __all__ = ["AlreadyReading", "DeadlinePassed", "Response", "ResponseClosed"]
-
-
-_FOREVER: Final = sys.float_info.max
-"""The deadline of a read without any; infinity is that of no read."""
 
 
 class DeadlinePassed(Exception):
@@ -69,8 +64,8 @@ class Response:
 
     __slots__ = (
         "__weakref__",
+        "_alarm",
         "_content",
-        "_deadline",
         "_expired",
         "_failure",
         "_held",
@@ -80,8 +75,6 @@ class Response:
         "_pool",
         "_response",
         "_time",
-        "_timer",
-        "_timer_at",
         "answered_at",
         "asked_at",
         "attempt",
@@ -103,9 +96,9 @@ class Response:
         self._pool = opening.pool
         self._place = place
         self._time: Callable[[], float] = opening.pool.loop.time
-        self._deadline = inf
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = inf
+        self._alarm = opening.alarm
+        self._alarm.at = inf  # until something is read
+        self._alarm.ring = self._expire
         self._expired = False
         self._is_done = False
         self._held: Held | None = None
@@ -156,16 +149,16 @@ class Response:
             StreamBrokenError: The connection broke.
             AlreadyReading: Another task is reading already.
         """
-        if self._deadline != inf:
+        alarm = self._alarm
+        if alarm.at != inf:
             raise AlreadyReading
         content = self._content
         if self._is_done and content.at_eof():
             return b""  # aiohttp raises on a body whose connection has been given back
         started = self._time()
-        deadline = started + limit if limit < _FOREVER else _FOREVER
-        self._deadline = deadline
-        if deadline < self._timer_at:
-            self._arm(deadline)
+        alarm.at = deadline = started + limit if limit < FOREVER else FOREVER
+        if deadline < alarm.timer_at:
+            alarm.arm(deadline)
         try:
             data = await content.readany()
         except foreign() as error:
@@ -177,7 +170,7 @@ class Response:
                 raise
             data = self._left_in_buffer(error)
         finally:
-            self._deadline = inf
+            alarm.at = inf
             self.read_at = ended = self._time()
             self.waited = ended - started
         if not data:
@@ -211,21 +204,7 @@ class Response:
         finally:
             del failure, cause, error  # the traceback holds this frame, which must not hold them
 
-    def _arm(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if when < _FOREVER:
-            self._timer_at = when
-            self._timer = self._pool.loop.call_at(when, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._timer_at = inf
-        if self._deadline == inf:
-            return  # nobody waits for the socket; the next read arms it again
-        if self._time() + 1e-3 < self._deadline:
-            self._arm(self._deadline)
-            return
+    def _expire(self) -> None:
         self._expired = True
         self.close()
 
@@ -268,10 +247,12 @@ class Response:
         if self._content.is_eof():
             self._release()
             return
-        if self._timer is not None:
-            self._timer.cancel()
         self._pool.draining.add(self)
-        self._timer = self._pool.loop.call_later(self._pool.timeouts.drain, self.close)
+        alarm = self._alarm
+        alarm.ring = self.close
+        alarm.at = ends = self._time() + self._pool.timeouts.drain
+        if ends < alarm.timer_at:
+            alarm.arm(ends)
         # The body would keep this response, which keeps the body, where its end never comes.
         release = WeakMethod(self._release)
         self._content.on_eof(lambda: _call(release()))
@@ -289,9 +270,7 @@ class Response:
         if self._held is not None:
             self._held.release()
         self._pool.responses.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.stop()
         if self._lost is not None:
             self._lost.remove_done_callback(self._on_lost)
             self._lost = None

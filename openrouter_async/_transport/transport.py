@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from .._sealed import SealedBytes
 from ..errors import OpenRouterError
-from .failures import foreign, refused_by_proxy, translated
+from .failures import closed_before_sending, foreign, refused_by_proxy, translated
 from .network import environment_proxy, load
 from .opening import Opening, begin
 from .pool import Pool
@@ -133,33 +133,38 @@ class Transport:
         """
         import asyncio
 
-        pool = await self._pool_for(request.url)
+        pool = self._pools.get(asyncio.get_running_loop()) or await self._start(request.url)
         opening = Opening(timeouts or self._timeouts, pool)
         cause: BaseException | None = None
-        scope = asyncio.timeout(None)
         try:
-            async with scope:
-                opening.follow(scope)
-                place = await pool.line.enter()
-                try:
+            place = pool.line.take() or await pool.line.enter()
+            try:
+                if pool.draining:
                     await pool.wait_for_drained()
-                    if request.on_leaving is not None:
-                        request.on_leaving()
-                    response = await self._send(request, pool, opening)
-                    return Response(response, opening, place)
-                except BaseException:
-                    place.leave()
+                if request.on_leaving is not None:
+                    request.on_leaving()
+                answer = await self._send(request, pool, opening)
+            except BaseException:
+                place.leave()
+                raise
+        except BaseException as error:
+            was_in_time = not opening.over()
+            opening.alarm.stop()
+            if isinstance(error, asyncio.CancelledError):
+                if was_in_time:
                     raise
-        except foreign() as error:
-            unread = None if request.body is None else getattr(request.body, "failure", None)
-            if unread is not None:  # a file of the user's: no failure of the network
-                raise unread from None
-            if scope.expired():
                 failure: OpenRouterError = opening.timeout()
+            elif not isinstance(error, foreign()):
+                raise
+            elif (unread := getattr(request.body, "failure", None)) is not None:
+                raise unread from None  # a file of the user's: no failure of the network
+            elif opening.has_timed_out:
+                failure = opening.timeout()
             else:
                 failure, cause = translated(error, opening.phase, request.url)
-        finally:
-            opening.left()
+        else:
+            opening.over()
+            return Response(answer, opening, place)
         failure.phase = opening.phase
         try:
             raise failure from cause
@@ -167,48 +172,36 @@ class Transport:
             del failure, cause  # its traceback holds this frame, which must not hold it
 
     async def _send(self, request: Request, pool: Pool, opening: Opening) -> aiohttp.ClientResponse:
-        from .reuse import ClosedBeforeSendingError
-
+        more: dict[str, Any] = {}
         while True:
+            begin(opening)
+            if not pool.owned:
+                opening.enter("headers")  # a user's session reports no phases
+                more = _deadlines_of(opening.timeouts)
             try:
-                return await self._send_over_one(request, pool, opening)
-            except ClosedBeforeSendingError:
+                response = await pool.session.request(
+                    request.method,
+                    request.url,
+                    params=request.params,
+                    data=_data_of(request.body, opening),
+                    headers=_with_length(request),
+                    allow_redirects=False,
+                    proxy=pool.proxy,
+                    ssl=pool.tls if pool.tls is not None else True,
+                    **more,
+                )
+            except closed_before_sending():
                 opening.disconnected()
                 if not opening.is_reused:
                     raise
-                # Each turn takes one dead connection out of the pool, so this comes to an end.
+                continue  # a dead connection left the pool, so this comes to an end
+            if response.status == 407:  # the proxy's word; over CONNECT aiohttp raises it
+                response.close()
+                raise refused_by_proxy(response.reason)
+            return response
 
-    async def _send_over_one(
-        self, request: Request, pool: Pool, opening: Opening
-    ) -> aiohttp.ClientResponse:
-        import aiohttp
-
-        begin(opening)
-        own_deadlines: dict[str, Any] = {}
-        if not pool.owned:
-            # A session of the user's brings aiohttp's default of 300 s in all, and reports no
-            # phases: only connecting can be told apart.
-            own_deadlines["timeout"] = aiohttp.ClientTimeout(
-                total=None, sock_connect=opening.timeouts.connect
-            )
-            opening.enter("headers")
-        response = await pool.session.request(
-            request.method,
-            request.url,
-            params=request.params,
-            data=_data_of(request.body, opening),
-            headers=_with_length(request),
-            allow_redirects=False,
-            proxy=pool.proxy,
-            ssl=pool.tls if pool.tls is not None else True,
-            **own_deadlines,
-        )
-        if response.status == 407:  # the proxy's word; over CONNECT aiohttp raises it
-            response.close()
-            raise refused_by_proxy(response.reason)
-        return response
-
-    async def _pool_for(self, url: str) -> Pool:
+    async def _start(self, url: str) -> Pool:
+        """Give the pool of the running loop, started by whoever comes first."""
         import asyncio
 
         loop = asyncio.get_running_loop()
@@ -329,6 +322,16 @@ class _Slices:
             raise StopAsyncIteration
         self._at += _SLICE
         return SealedBytes(self._body[self._at - _SLICE : self._at])
+
+
+def _deadlines_of(timeouts: Timeouts) -> dict[str, Any]:
+    """Give the deadlines for a session of the user's, which brings aiohttp's own of 300 s in all.
+
+    As it reports no phases, only connecting can be told apart.
+    """
+    import aiohttp
+
+    return {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)}
 
 
 def _data_of(body: bytes | StreamedBody | None, opening: Opening) -> bytes | _Sending | None:

@@ -103,9 +103,9 @@ class Recipe:
         """Make an item of a line."""
         word = "row" if file.lower().endswith(".parquet") else "line"
         number, value, problem = line
-        own = _id_in(value)
-        id = f"line-{number}" if own is None else own
+        id = f"line-{number}"
         try:
+            id = _id_in(value) or id
             if problem is not None:
                 raise _LineError(problem)
             keywords = self._keywords(value, kind)
@@ -216,7 +216,12 @@ def _id_in(value: object) -> str | None:
     row = cast("dict[str, object]", value)
     for name in _IDS:
         own = row.get(name)
-        if isinstance(own, str | int) and not isinstance(own, bool) and own != "":
+        if isinstance(own, bool | list | dict):
+            kind = type(cast("object", own)).__name__
+            raise _LineError(f"its {name} must be a str or a number, got {kind}")
+        if isinstance(own, float):  # what a table makes of whole numbers where one is missing
+            own = None if own != own else int(own) if own.is_integer() else own
+        if own is not None and own != "":
             return str(own)
     return None
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Unpack, cast
 
+from .._calling import check_usd
 from .._threads import in_thread
 from ..budget import Budget
 from ..errors import BatchError
@@ -106,7 +107,7 @@ class Job:
             raise ValueError(f"concurrency must be a whole number from 1 on, got {concurrency!r}")
         self._budget = budget
         if budget is not None and not isinstance(budget, Budget):
-            Budget(budget)  # says what is wrong with the number
+            check_usd("budget", budget)
         self._dedupe = dedupe
         self._retry_failed = retry_failed
         self._running: Running | None = None
@@ -195,7 +196,7 @@ class Job:
         on_progress: OnProgress | None,
     ) -> JobSummary:
         tally = Tally(total, time.monotonic())
-        tally.cost = sum(row.spent for row in output.known.values())
+        tally.cost = output.spent
         pending = Pending(
             source,
             self._recipe,

@@ -16,11 +16,13 @@ by one for each request.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Iterable,
     Iterator,
     Mapping,
@@ -74,22 +76,31 @@ class MapResult(Struct, Generic[R, V], frozen=True):
 
 
 class _Crew(Generic[R, V]):
-    """The tasks that ask for requests and send them."""
+    """The tasks that ask for requests and send them.
+
+    Attributes:
+        results: What came and was not taken yet; as bounded as the room, in which it counts.
+        tasks: Those that work; where there are none any more, all is over.
+        failure: That of the source, not of a request.
+    """
 
     __slots__ = (
         "_count",
         "_idle",
+        "_is_asked",
         "_is_async",
         "_is_over",
+        "_line",
         "_loop",
         "_most",
+        "_parked",
+        "_places",
+        "_readers",
         "_refuse",
         "_send",
         "_source",
-        "_turn",
         "failure",
         "results",
-        "room",
         "tasks",
     )
 
@@ -112,10 +123,16 @@ class _Crew(Generic[R, V]):
         self._refuse = refuse
         self._count = 0  # requests asked for
         self._idle = 0  # tasks that have none
+        self._places = 0  # how many more may count
+        self._parked: deque[asyncio.Future[None]] = deque()  # tasks that wait for a place
+        self._line: deque[asyncio.Future[None]] = deque()  # tasks that wait for an async source
+        self._is_asked = False  # whether one of them is at it
+        self._readers: deque[asyncio.Future[None]] = deque()
         self._is_over = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.results: deque[MapResult[R, V]] = deque()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.failure: BaseException | None = None  # of the source, not of a request
+        self.failure: BaseException | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -127,11 +144,28 @@ class _Crew(Generic[R, V]):
         import asyncio
 
         self._loop = asyncio.get_running_loop()
-        self._turn = asyncio.Lock()
-        self.room = asyncio.Semaphore(room)
-        # What is in it counts, so it is as bounded as the room; None says that all is over.
-        self.results: asyncio.Queue[MapResult[R, V] | None] = asyncio.Queue()
+        self._places = room
         self._hire()
+
+    def make_room(self, count: int) -> None:
+        """Take note that so many results count no more."""
+        while count and self._parked:
+            count -= _wake_one(self._parked)
+        self._places += count
+
+    async def something(self) -> None:
+        """Wait for a result, or for the end."""
+        assert self._loop is not None
+        reader: asyncio.Future[None] = self._loop.create_future()
+        self._readers.append(reader)
+        try:
+            await reader
+        except BaseException:
+            if reader in self._readers:
+                self._readers.remove(reader)
+            elif self.results:
+                _wake_one(self._readers)  # was woken for what it does not take
+            raise
 
     def finish(self) -> None:
         """Ask for nothing more; what is under way still comes."""
@@ -168,7 +202,8 @@ class _Crew(Generic[R, V]):
         if not task.cancelled():
             task.exception()  # was noted as the failure
         if not self.tasks:
-            self.results.put_nowait(None)
+            while self._readers:
+                _wake_one(self._readers)
 
     async def _work(self) -> None:
         try:
@@ -180,26 +215,32 @@ class _Crew(Generic[R, V]):
             raise
         finally:
             self.finish()
-            self.room.release()  # another one waits for it, only to see that all is over
+            while self._parked or self._line:  # only to see that all is over
+                _wake_one(self._parked)
+                _wake_one(self._line)
 
     async def _work_on(self) -> None:
         assert self._loop is not None
         clock = self._loop.time
         while True:
-            await self.room.acquire()
-            async with self._turn:
-                if self._is_over:
+            if self._places:
+                self._places -= 1
+            else:
+                place: asyncio.Future[None] = self._loop.create_future()
+                self._parked.append(place)
+                await place
+            try:
+                if self._is_async:
+                    request = await self._next_in_turn()
+                elif self._is_over:
                     return
-                self._refuse()
-                try:
-                    if self._is_async:
-                        request = await anext(cast("AsyncIterator[R]", self._source))
-                    else:
-                        request = next(cast("Iterator[R]", self._source))
-                except (StopIteration, StopAsyncIteration):
-                    return
-                index = self._count
-                self._count += 1
+                else:
+                    self._refuse()
+                    request = next(cast("Iterator[R]", self._source))
+            except (StopIteration, StopAsyncIteration):
+                return
+            index = self._count
+            self._count += 1
             started = clock()
             self._idle -= 1
             if not self._idle and len(self.tasks) < self._most:
@@ -211,9 +252,43 @@ class _Crew(Generic[R, V]):
             except Exception as error:  # noqa: BLE001 - it is the request's result
                 failure = error
             self._idle += 1
-            result = MapResult(index, request, value, failure, clock() - started)
-            self.results.put_nowait(result)
-            del request, value, failure, result  # an idle task keeps nothing alive
+            self.results.append(MapResult(index, request, value, failure, clock() - started))
+            if self._readers:
+                _wake_one(self._readers)
+            del request, value, failure  # an idle task keeps nothing alive
+
+    async def _next_in_turn(self) -> R:
+        """Ask an async source, which one task at a time may do.
+
+        Who has asked wakes two of those in line: so a source that has many at hand gives them to
+        all in a few turns of the loop, not one a turn as with a lock, and one that makes each
+        wait has one woken in vain.
+        """
+        assert self._loop is not None
+        while self._is_asked:
+            turn: asyncio.Future[None] = self._loop.create_future()
+            self._line.append(turn)
+            await turn
+        if self._is_over:
+            raise StopAsyncIteration
+        self._refuse()
+        self._is_asked = True
+        try:
+            return await anext(cast("AsyncIterator[R]", self._source))
+        finally:
+            self._is_asked = False
+            _wake_one(self._line)
+            _wake_one(self._line)
+
+
+def _wake_one(waiting: deque[asyncio.Future[None]]) -> bool:
+    """Wake the first that waits still, and tell whether there was one."""
+    while waiting:
+        future = waiting.popleft()
+        if not future.done():
+            future.set_result(None)
+            return True
+    return False
 
 
 class MapRun(Generic[R, V]):
@@ -257,8 +332,8 @@ class MapRun(Generic[R, V]):
         self._is_looped = True
         return MapCursor(self)
 
-    async def __anext__(self) -> MapResult[R, V]:
-        return await self._next()
+    def __anext__(self) -> Coroutine[Any, Any, MapResult[R, V]]:
+        return self._next()
 
     async def take(self) -> list[MapResult[R, V]]:
         """Wait for a result, and give it with all others that are there; none at the end."""
@@ -271,7 +346,7 @@ class MapRun(Generic[R, V]):
     def ready(self) -> list[MapResult[R, V]]:
         """Give the results that are there already, without waiting."""
         results: list[MapResult[R, V]] = []
-        while self._crew.has_begun and (result := self._waiting()) is not None:
+        while (result := self._waiting()) is not None:
             results.append(self._hand_out(result))
         return results
 
@@ -316,31 +391,24 @@ class MapRun(Generic[R, V]):
         crew = self._crew
         if not crew.has_begun:
             crew.begin(self._room)
-        while self._in_hand:
-            self._in_hand -= 1
-            crew.room.release()
-        while True:
-            result = self._waiting()
-            if result is not None:
-                return self._hand_out(result)
-            result = await crew.results.get()
-            if result is None:
+        elif self._in_hand:
+            crew.make_room(self._in_hand)
+            self._in_hand = 0
+        while (result := self._waiting()) is None:
+            if not crew.tasks:
                 self._end()
-            if self._early is None:
-                return self._hand_out(result)
-            self._early[result.index] = result
+            await crew.something()
+        return self._hand_out(result)
 
     def _waiting(self) -> MapResult[R, V] | None:
         """Give the next result if it is there already."""
-        results = self._crew.results
-        if self._early is None:
-            if results.empty():
-                return None
-            result = results.get_nowait()
-            if result is None:
-                results.put_nowait(None)  # for `_next`, which ends the run
-            return result
-        return self._early.pop(self._given, None)
+        results, early = self._crew.results, self._early
+        if early is None:
+            return results.popleft() if results else None
+        while results:
+            result = results.popleft()
+            early[result.index] = result
+        return early.pop(self._given, None)
 
     def _hand_out(self, result: MapResult[R, V]) -> MapResult[R, V]:
         self._given += 1
@@ -366,8 +434,8 @@ class MapCursor(Generic[R, V]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> MapResult[R, V]:
-        return await self._run._next()
+    def __anext__(self) -> Coroutine[Any, Any, MapResult[R, V]]:
+        return self._run._next()
 
     async def aclose(self) -> None:
         """Leave the run and wait for its end; the spelling of ``contextlib.aclosing``."""
@@ -406,8 +474,8 @@ def map_requests(
     refuse_one_request(requests)
     common = {name: value for name, value in common.items() if value is not None}
 
-    async def send(request: RequestT) -> V:
-        return await complete(**keywords_of(request, common))
+    def send(request: RequestT) -> Awaitable[V]:
+        return complete(**keywords_of(request, common))
 
     return MapRun(
         requests,

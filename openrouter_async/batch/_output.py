@@ -117,6 +117,16 @@ class Output:
                     "and the same job goes on from there"
                 ) from failure
 
+    @property
+    def spent(self) -> float:
+        """USD that its items have cost so far, as far as known."""
+        return sum(row.spent for row in self.known.values())
+
+    def spent_on(self, id: str) -> float:
+        """USD that an item has cost so far, as far as known."""
+        row = self.known.get(id)
+        return 0.0 if row is None else row.spent
+
     def has_answer(self, request: str) -> bool:
         """Tell whether `row_of` knows an answer."""
         return request in self._places

@@ -104,6 +104,7 @@ class Running:
         self._told_at = self._saved_at = time.monotonic()
         self._refusals_before = ways.sending.refusals()
         self._freed = asyncio.Condition()  # money of a budget
+        self._short = 0  # items that wait for it
         self._flying: dict[str, asyncio.Event] = {}  # requests whose like need not be sent
         self._ends_with: Exception | None = None
         self._unwritten: deque[Row] = deque()  # who takes a row out of it writes it
@@ -210,8 +211,9 @@ class Running:
                 raise
             return of_error(item, error, completion)
         finally:
-            async with self._freed:
-                self._freed.notify()
+            if self._short:
+                async with self._freed:
+                    self._freed.notify()
 
     async def _answer_of_its_like(self, item: Item) -> Row | None:
         """Wait for an equal request that is under way; None where this one is to be sent."""
@@ -236,9 +238,13 @@ class Running:
             except BudgetExceededError as error:
                 if not error.reserved or error.needed > error.limit - error.spent:
                     raise
-            with suppress(TimeoutError):  # others may hold it, who tell nobody
-                async with asyncio.timeout(_LOOKS_AGAIN), self._freed:
-                    await self._freed.wait()
+            self._short += 1
+            try:
+                with suppress(TimeoutError):  # others may hold it, who tell nobody
+                    async with asyncio.timeout(_LOOKS_AGAIN), self._freed:
+                        await self._freed.wait()
+            finally:
+                self._short -= 1
 
     async def _saved(self, item: Item, completion: ChatCompletion) -> list[str]:
         """Write the images of an answer; give their names, or else their URLs."""

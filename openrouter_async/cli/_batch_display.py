@@ -204,7 +204,8 @@ def summary_lines(summary: JobSummary, code: int | None) -> list[str]:
     elif summary.unpaid:
         lines.append("The budget is used up; the same command with a larger one does the rest.")
     elif summary.failed:
-        lines.append("Those that failed are sent again with --retry-failed.")
+        lines.append("Those that failed are sent again with --retry-failed,")
+        lines.append("lines that are no requests (BadLine) once they are mended.")
     lines.append(f"Results: {summary.output}")
     return [printable(line) for line in lines]
 

@@ -1,37 +1,41 @@
-"""What the processes of a cluster share: a rate, pauses, and the answers that are there already.
+"""What the processes of a cluster share, on the side of each: a rate, pauses, money, answers.
 
-The rule of this file: `DeskWork` decides and never waits, so that one process of it serves a
-cluster; whoever has to wait does so on its own side, in `Desk`. Of a request the desk is told its
-model and how many tokens it may take, never what it says.
+The rule of this file: who has to wait for the desk waits here, and speaks to it in groups. What
+it says is decided in `_ray_desk_work`.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-import tempfile
-import time
+import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
+from decimal import Decimal
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast
 
 import msgspec
 
+from .._calling import check_usd
 from .._limits import Limiter, Permit, asked_in
-from .._pacing import Minute, Spending
-from ..batch._output import Output
 from ..batch._row import Row, encode
-from ..errors import BatchError, OpenRouterError
+from ..errors import BatchError, BudgetExceededError, OpenRouterError
+from ._ray_account import SAYS_IT_LIVES, Account, Advance
+from ._ray_desk_work import DeskWork, Granted, Terms
 
 if TYPE_CHECKING:
     import asyncio
 
     from .._sender import Sender
 
-__all__ = ["TICKETS", "Desk", "DeskWork", "SharingLimiter", "ray_module"]
+__all__ = ["TICKETS", "Desk", "SharingLimiter", "ray_module"]
+
+S = TypeVar("S")
+A = TypeVar("A")
 
 NAMESPACE: Final = "openrouter-async"
 _ASKS_AGAIN: Final = 1.0
@@ -46,148 +50,6 @@ def ray_module() -> Any:
     return importlib.import_module("ray")
 
 
-class Granted(NamedTuple):
-    """What the desk says to those who asked to send.
-
-    Attributes:
-        tickets: A number for each that may; None for the others.
-        wait: Seconds until asking again is of use.
-    """
-
-    tickets: list[int | None]
-    wait: float
-
-
-class DeskWork:
-    """The desk itself, run as an actor.
-
-    Args:
-        requests_per_minute: How many may be sent in any minute by all together.
-        tokens_per_minute: How many tokens they may take.
-        journal: The file that answers are kept in; None keeps them in one without a name, until
-            the desk ends.
-        identity: What the answers are answers to; see `Output`.
-    """
-
-    def __init__(
-        self,
-        requests_per_minute: int | None,
-        tokens_per_minute: int | None,
-        journal: str | None,
-        identity: Mapping[str, Any],
-    ) -> None:
-        self._requests = None if requests_per_minute is None else Minute(requests_per_minute)
-        self._tokens = None if tokens_per_minute is None else Minute(tokens_per_minute)
-        self._paused: dict[str, float] = {}
-        self._count = 0
-        self._spendings: deque[tuple[int, Spending]] = deque()
-        self._journal: _Scratch | Output = _Scratch()
-        self._file = None if journal is None else Path(journal)
-        self._identity = identity
-
-    def open(self) -> BatchError | None:
-        """Open the journal, once; give what is wrong with it, so that it arrives as what it is."""
-        if self._file is not None and not isinstance(self._journal, Output):
-            journal = Output(self._file, self._identity, remembers_places=True)
-            try:
-                journal.open()
-            except BatchError as error:
-                journal.close()
-                return error
-            self._journal = journal
-        return None
-
-    def take(self, asked: Sequence[tuple[str, int]]) -> Granted:
-        """Let as many send as the limits allow, in the order in which they ask."""
-        now = time.monotonic()
-        tickets: list[int | None] = []
-        waits: list[float] = []
-        for lane, tokens in asked:
-            wait = self._wait(lane, tokens, now)
-            if wait > 0:
-                waits.append(wait)
-                tickets.append(None)
-            else:
-                tickets.append(self._spend(tokens, now))
-        return Granted(tickets, min(waits, default=0.0))
-
-    def spent(self, used: Sequence[tuple[int, int]]) -> None:
-        """Put estimates of tokens right.
-
-        Args:
-            used: The tickets, each with the tokens that its request took.
-        """
-        if self._tokens is None or not self._spendings:
-            return
-        first = self._spendings[0][0]
-        for ticket, tokens in used:
-            place = ticket - first
-            if 0 <= place < len(self._spendings):
-                self._tokens.correct(self._spendings[place][1], tokens)
-
-    def pause(self, lane: str, seconds: float) -> None:
-        """Let nobody send to a model for a while."""
-        until = time.monotonic() + seconds
-        self._paused[lane] = max(until, self._paused.get(lane, -inf))
-
-    def find(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Give the rows that stand for these requests, where there are some."""
-        rows = [self._journal.row_of(key) for key in keys]
-        return [None if row is None else encode(row) for row in rows]
-
-    def record(self, rows: Sequence[bytes]) -> None:
-        """Keep rows; they are on the disk when this returns."""
-        self._journal.write([_decode(row) for row in rows])
-
-    def close(self) -> None:
-        """Write what is left to write, and let others have the journal."""
-        if isinstance(self._journal, Output):
-            self._journal.compact(())
-            self._journal.save_manifest({}, "stopped")
-        self._journal.close()
-
-    def _wait(self, lane: str, tokens: int, now: float) -> float:
-        waits = [self._paused.get(lane, now) - now]
-        if self._requests is not None:
-            waits.append(self._requests.wait(now, 1))
-        if self._tokens is not None:
-            waits.append(self._tokens.wait(now, tokens))
-        return max(waits)
-
-    def _spend(self, tokens: int, now: float) -> int:
-        if self._requests is not None:
-            self._requests.spend(now, 1)
-        if self._tokens is not None:
-            while self._spendings and self._spendings[0][1].at + Minute.LENGTH <= now:
-                self._spendings.popleft()
-            self._spendings.append((self._count, self._tokens.spend(now, tokens)))
-        self._count += 1
-        return self._count - 1
-
-
-class _Scratch:
-    """Rows in a file that has no name, so that nothing stays of it."""
-
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  it is closed by `close`
-        self._places: dict[str, tuple[int, int]] = {}
-        self._size = 0
-
-    def row_of(self, key: str) -> Row | None:
-        place = self._places.get(key)
-        return None if place is None else _decode(os.pread(self._file.fileno(), *place[::-1]))
-
-    def write(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            line = encode(row)
-            os.pwrite(self._file.fileno(), line, self._size)
-            self._places[row.request] = (self._size, len(line))
-            self._size += len(line)
-
-    def close(self) -> None:
-        self._file.close()
-
-
 class Desk:
     """What the processes of a cluster share; a handle that travels to each of them.
 
@@ -196,6 +58,11 @@ class Desk:
             other programs on the cluster too, with the settings of the first.
         requests_per_minute: How many requests all together may send in any minute.
         tokens_per_minute: How many tokens of prompts and answers they may take in any minute.
+        budget: USD that all together may spend, as with a `Budget`: what a request can cost is
+            held for it before it is sent. Rows beyond it are ``"unpaid"``. With a journal, what
+            earlier runs have cost counts.
+        per_request: USD to hold for each request in place of what the price list says, as with a
+            `Budget`.
         journal: A file for the answers, on the machine of this program. Whatever ends the work,
             the next desk with this journal knows them, and nothing is paid for twice. Without
             one they are kept as long as the desk is.
@@ -203,6 +70,9 @@ class Desk:
 
     Raises:
         BatchError: The journal cannot be used.
+        TypeError: An amount of money is no number.
+        ValueError: An amount of money is negative, zero or not finite, or there is one for each
+            request and no budget.
     """
 
     def __init__(
@@ -211,9 +81,12 @@ class Desk:
         *,
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
+        budget: float | Decimal | None = None,
+        per_request: float | Decimal | None = None,
         journal: str | os.PathLike[str] | None = None,
         identity: Mapping[str, Any] | None = None,
     ) -> None:
+        terms = _terms(budget, per_request)
         ray = ray_module()
         strategies: Any = importlib.import_module("ray.util.scheduling_strategies")
         here = ray.get_runtime_context().get_node_id()
@@ -231,6 +104,7 @@ class Desk:
             .remote(
                 requests_per_minute,
                 tokens_per_minute,
+                terms,
                 None if journal is None else str(Path(journal).resolve()),
                 {"input": name, "model": None, **(identity or {})},
             )
@@ -239,12 +113,33 @@ class Desk:
         if failure is not None:
             ray.kill(self._actor)
             raise failure
+        self.terms: Terms = Terms(*ray.get(self._actor.terms.remote()))
         self._begin()
 
     def _begin(self) -> None:
         self._asking: deque[tuple[str, int, asyncio.Future[int]]] = deque()
-        self._rows: deque[tuple[bytes, asyncio.Future[None]]] = deque()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._holder = uuid.uuid4().hex
+        self._held = 0  # requests of this process for which money is held
+        self._wanting: deque[asyncio.Future[None]] = deque()
+        actor, holder = self._actor, self._holder
+        self._keeping = _Gathered[bytes, None](actor.record.remote)
+        self._reserving = _Gathered[Decimal, int | BudgetExceededError](
+            lambda amounts: actor.reserve.remote(holder, amounts)
+        )
+        self._settling = _Gathered[tuple[int, float], None](actor.settle.remote)
+
+    @classmethod
+    def found(cls, name: str, terms: Terms) -> Self:
+        """Give the desk of this name, which another process keeps.
+
+        An actor that may be begun anew is given a name, as Ray would warn of a handle: it is
+        nothing that Ray could make again.
+        """
+        desk = cls.__new__(cls)
+        actor = ray_module().get_actor(name, namespace=NAMESPACE)
+        desk.__setstate__({"name": name, "terms": terms, "_actor": actor})
+        return desk
 
     async def let_through(self, lane: str, tokens: int) -> int:
         """Wait until one request may be sent; give its ticket."""
@@ -255,14 +150,37 @@ class Desk:
         self._keep_up("asking", self._ask)
         return await place
 
+    async def afford(self, usd: Decimal) -> Advance:
+        """Hold money for a request, as soon as those under way do not need it after all.
+
+        Raises:
+            BudgetExceededError: The budget has too little left.
+        """
+        while True:
+            said = await self._reserving.ask(usd)
+            if not isinstance(said, BudgetExceededError):
+                self._held += 1
+                self._keep_up("living", self._say_it_lives)
+                return Advance(said, usd)
+            if not said.reserved or said.needed > said.limit - said.spent:
+                raise said
+            await self._wait_for_money()
+
+    async def settle(self, advance: Advance, cost: float) -> None:
+        """Count what a request has cost, and wait until the desk knows."""
+        try:
+            await self._settling.ask((advance.ticket, cost))
+        finally:
+            self._give_back()
+
+    def settle_later(self, advance: Advance, cost: float) -> None:
+        """Do as `settle`, without waiting: for who is being cancelled."""
+        self._actor.settle.remote([(advance.ticket, cost)])
+        self._give_back()
+
     async def keep(self, row: Row) -> None:
         """Have a row kept, and wait until it is."""
-        import asyncio
-
-        is_kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._rows.append((encode(row), is_kept))
-        self._keep_up("keeping", self._keep)
-        await is_kept
+        await self._keeping.ask(encode(row))
 
     async def known(self, keys: Sequence[str]) -> list[Row | None]:
         """Give the rows that stand for these requests already."""
@@ -276,6 +194,11 @@ class Desk:
     def pause(self, lane: str, seconds: float) -> None:
         """Tell that a model takes nothing for a while, without waiting."""
         self._actor.pause.remote(lane, seconds)
+
+    def account(self) -> Account | None:
+        """Ask what the budget has come to; None where there is none."""
+        account: Account | None = ray_module().get(self._actor.account.remote())
+        return account
 
     def close(self) -> None:
         """End it for all; what it has kept without a journal goes with it."""
@@ -318,28 +241,90 @@ class Desk:
             if granted.wait > 0:
                 await asyncio.sleep(min(granted.wait, _ASKS_AGAIN))
 
-    async def _keep(self) -> None:
-        while self._rows:
-            group = list(self._rows)
-            self._rows.clear()
-            try:
-                await self._actor.record.remote([row for row, _ in group])
-            except Exception as error:  # noqa: BLE001 - it is for who asked
-                _fail([is_kept for _, is_kept in group], error)
-                continue
-            for _, is_kept in group:
-                if not is_kept.done():
-                    is_kept.set_result(None)
+    async def _wait_for_money(self) -> None:
+        """Wait until a request of this process has given some back, or one of another may have."""
+        import asyncio
+
+        freed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._wanting.append(freed)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ASKS_AGAIN):
+                await freed
+
+    def _give_back(self) -> None:
+        self._held -= 1
+        while self._wanting:
+            freed = self._wanting.popleft()
+            if not freed.done():
+                freed.set_result(None)
+                return
+
+    async def _say_it_lives(self) -> None:
+        import asyncio
+
+        while self._held:
+            await asyncio.sleep(SAYS_IT_LIVES)
+            self._actor.hear.remote(self._holder)
 
     def __repr__(self) -> str:
         return f"Desk({self.name!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"name": self.name, "_actor": self._actor}
+        return {"name": self.name, "terms": self.terms, "_actor": self._actor}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._begin()
+
+
+class _Gathered(Generic[S, A]):
+    """One call at a time to the desk, with what all who wait meanwhile have to say.
+
+    Args:
+        call: Says it, and gives an answer for each, or None for all.
+    """
+
+    def __init__(self, call: Callable[[list[S]], Awaitable[list[A] | None]]) -> None:
+        self._call = call
+        self._said: deque[tuple[S, asyncio.Future[A]]] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def ask(self, said: S) -> A:
+        """Say it, and wait for the answer."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[A] = loop.create_future()
+        self._said.append((said, answer))
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._speak())
+        return await answer
+
+    async def _speak(self) -> None:
+        while self._said:
+            group = list(self._said)
+            self._said.clear()
+            try:
+                answers = await self._call([said for said, _ in group])
+            except Exception as error:  # noqa: BLE001 - it is for who asked
+                _fail([place for _, place in group], error)
+                continue
+            given = [None] * len(group) if answers is None else answers
+            for (_, place), answer in zip(group, given, strict=True):
+                if not place.done():
+                    place.set_result(cast("A", answer))
+
+
+def _terms(budget: float | Decimal | None, per_request: float | Decimal | None) -> Terms:
+    if budget is None:
+        if per_request is not None:
+            raise ValueError("per_request needs a budget")
+        return Terms(None, None)
+    check_usd("budget", budget)
+    if per_request is None:
+        return Terms(Decimal(budget), None)
+    check_usd("per_request", per_request)
+    return Terms(Decimal(budget), Decimal(per_request))
 
 
 def _fail(places: Sequence[asyncio.Future[Any]], error: Exception) -> None:
@@ -361,6 +346,11 @@ class SharingLimiter(Limiter):
         limiter = cls(sender, desk)
         sender._limiter = limiter  # pyright: ignore[reportPrivateUsage]
         return limiter
+
+    @property
+    def may_hold_back(self) -> bool:
+        """Always: what the desk says nobody knows beforehand."""
+        return True
 
     async def admit(
         self, path: str, body: bytes | None, patience: float = inf, bound: str = ""

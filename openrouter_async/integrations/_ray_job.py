@@ -22,6 +22,7 @@ from ..batch._running import OnProgress, Sending
 from ..errors import APIConnectionError
 from ..types import ChatCompletion
 from ._ray_desk import Desk, SharingLimiter, ray_module
+from ._ray_desk_work import Terms
 
 if TYPE_CHECKING:
     from .._config import Limits
@@ -37,10 +38,11 @@ _DEATHS: Final = 5
 class _Worker:
     """One client, in an actor of its own."""
 
-    def __init__(self, client: OpenRouter, desk: Desk | None) -> None:
+    def __init__(self, client: OpenRouter, desk: tuple[str, Terms] | None) -> None:
         self._client = client
         if desk is not None:
-            SharingLimiter.of(client._sender, desk)  # pyright: ignore[reportPrivateUsage]
+            sender = client._sender  # pyright: ignore[reportPrivateUsage]
+            SharingLimiter.of(sender, Desk.found(*desk))
 
     async def complete(self, keywords: dict[str, Any]) -> tuple[ChatCompletion | Exception, int]:
         """Send one request, and tell how many were refused so far.
@@ -118,7 +120,8 @@ class _Crew:
             num_cpus=cpus, max_restarts=-1, max_concurrency=at_once(_limits_of(client))
         )
         self._client = client
-        self._workers: list[Any] = [kind.remote(theirs, desk) for _ in range(actors)]
+        shared = None if desk is None else (desk.name, desk.terms)
+        self._workers: list[Any] = [kind.remote(theirs, shared) for _ in range(actors)]
         self._busy = Counter(dict.fromkeys(range(actors), 0))
         self._refused: Counter[int] = Counter()
         self._died: tuple[type[Exception], ...] = (ray.exceptions.RayActorError,)

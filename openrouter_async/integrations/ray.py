@@ -17,18 +17,21 @@ from typing import TYPE_CHECKING, Any, Final, Unpack, cast
 import msgspec
 
 from .._calling import CallParams
+from .._structured import ResponseType, response_type_of
 from ..batch._input import Line
 from ..batch._item import Item, Recipe, digest_of
 from ..batch._row import Row, of_answer, of_error, of_problem
 from ..batch._running import ends_the_run
-from ..types import ChatParams
+from ..budget import Budget
+from ..types import ChatCompletion, ChatParams
+from ._ray_account import SMALLEST, Account, most_of
 from ._ray_desk import TICKETS, Desk, SharingLimiter
 from ._ray_job import Cluster, RayJob
 
 if TYPE_CHECKING:
     from ..client import OpenRouter
 
-__all__ = ["ChatStep", "Cluster", "Desk", "RayJob", "map_chats"]
+__all__ = ["Account", "ChatStep", "Cluster", "Desk", "RayJob", "map_chats"]
 
 _READ: Final = ("id", "custom_id", "prompt", "messages")
 _CPUS: Final = 0.05
@@ -38,8 +41,9 @@ class ChatStep:
     """The class for `Dataset.map_batches`: rows in, the same rows with their answers out.
 
     A row is asked about through `template`, or has a column ``prompt`` or ``messages``. To its
-    columns come ``answer`` and others that begin with it: ``answer_status`` is ``"ok"`` or
-    ``"failed"``, and a row that failed says why in ``answer_error``; the others go on.
+    columns come ``answer`` and others that begin with it: ``answer_status`` is ``"ok"``,
+    ``"failed"``, or ``"unpaid"`` where the desk's budget had too little left, and a row without
+    an answer says why in ``answer_error``; the others go on.
 
     A row that Ray sends again, because an actor died, is not paid for again where its answer had
     come: the desk has it. A row is known by its ``id`` (or ``custom_id``) and what it asks; where
@@ -92,7 +96,9 @@ class ChatStep:
         self._reads_all = template is not None
         self._client = client
         self._desk = desk
-        self._wanted = {} if response_type is None else {"response_type": response_type}
+        self._wanted: ResponseType[Any] | None = (
+            None if response_type is None else response_type_of(response_type)
+        )
         self._at_once = at_once
         self._room: Any = None
         if desk is not None:
@@ -118,7 +124,7 @@ class ChatStep:
             cast("Row", row if task is None else task.result())
             for row, task in zip(known, tasks, strict=True)
         ]
-        return _with_answers(table, rows, has_values=bool(self._wanted))
+        return _with_answers(table, rows, has_values=self._wanted is not None)
 
     def _item(self, row: Mapping[str, Any], place: int) -> Item:
         asked = {
@@ -129,7 +135,8 @@ class ChatStep:
         item = self._recipe.item(Line(place, asked), "jsonl", "its batch")
         own = next((str(row[name]) for name in _READ[:2] if row.get(name) is not None), None)
         key = item.digest if own is None else digest_of([own, item.digest])
-        return msgspec.structs.replace(item, id=own or key, line=0, digest=key)
+        # Ids of other data may come twice; in a journal each question has a row of its own.
+        return msgspec.structs.replace(item, id=key, line=0, digest=key)
 
     async def _answer(self, item: Item) -> Row:
         if item.problem is not None:
@@ -138,17 +145,47 @@ class ChatStep:
             tickets: list[int] = []
             TICKETS.set(tickets)
             try:
-                completion = await self._client.complete(**item.keywords, **self._wanted)
+                completion = await self._complete(item.keywords)
             except Exception as error:
                 if ends_the_run(error):
                     raise
-                return of_error(item, error)
+                row = of_error(item, error)
+                if self._desk is not None and row.cost:
+                    await self._desk.keep(row)  # what it has cost counts for the next run too
+                return row
             row = of_answer(item, completion, [image.url for image in completion.images])
             if self._desk is not None:
                 if completion.usage is not None and tickets:
                     self._desk.spent([(tickets[-1], completion.usage.total_tokens)])
                 await self._desk.keep(row)
             return row
+
+    async def _complete(self, keywords: Mapping[str, Any]) -> ChatCompletion:
+        """Send a request, within the desk's budget; the answer is read here."""
+        wanted = self._wanted
+        if wanted is not None:
+            asked = wanted.asked_for(cast("ChatParams", keywords), is_strict=True)
+            keywords = cast("Mapping[str, Any]", asked)
+        if self._desk is None or self._desk.terms.budget is None:
+            completion: ChatCompletion = await self._client.complete(**keywords)
+        else:
+            completion = await self._within_budget(self._desk, keywords)
+        return completion if wanted is None else cast("ChatCompletion", wanted.read(completion))
+
+    async def _within_budget(self, desk: Desk, keywords: Mapping[str, Any]) -> ChatCompletion:
+        per_request = desk.terms.per_request
+        advance = await desk.afford(await most_of(self._client, keywords, per_request))
+        own = Budget(max(advance.usd, SMALLEST), per_request=per_request)
+        try:
+            completion: ChatCompletion = await self._client.complete(**keywords, budget=own)
+        except Exception:
+            await desk.settle(advance, own.spent + own.reserved)
+            raise
+        except BaseException:
+            desk.settle_later(advance, own.spent + own.reserved)
+            raise
+        await desk.settle(advance, own.spent + own.reserved)
+        return completion
 
     def __repr__(self) -> str:
         return f"ChatStep(at_once={self._at_once}, desk={self._desk!r})"

@@ -1,4 +1,4 @@
-"""The body of a request becomes bytes, or the field that cannot is named.
+"""The body of a request becomes sealed bytes, or the field that cannot is named.
 
 The rule of this file: pure, and no value is ever shown, as it may be a prompt.
 """
@@ -7,20 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._sealed import SealedBytes
 from .._upload import encode_with_files
 
 __all__ = ["encode_body"]
 
 
-def encode_body(body: dict[str, Any]) -> bytes:
-    """Encode a body as JSON; a `BodyWithFiles` where files are in it.
-
-    Raises:
-        TypeError: A field has no form in JSON.
-        ValueError: A field holds what is no text.
-    """
+def encode_body(body: dict[str, Any]) -> SealedBytes:
+    """Encode a body as JSON; a `BodyWithFiles` where files are in it."""
     try:
-        return encode_with_files(body)
+        return SealedBytes(encode_with_files(body))
     except (TypeError, ValueError, RecursionError):
         # Which field was it? The value itself is not shown: it is the user's prompt.
         for name, value in body.items():

@@ -48,12 +48,7 @@ _UNITS: Final = {
 
 
 def fit(value: object, kind: type[T], place: str = "") -> T:
-    """Read plain data as a `kind`, keys in its order.
-
-    Args:
-        value: The data, made of lists and dicts.
-        kind: What msgspec can read.
-        place: Where the data stands, for the error.
+    """Read plain data as a `kind`, keys in its order; `place` says for the error where it stands.
 
     Raises:
         TypeError: A value has the wrong type, or a key is unknown.

@@ -1,31 +1,28 @@
 """The text endpoints besides chat: arguments become a request, and what comes a stream or a value.
 
-The rule of this file: what their groups share. What surrounds such a request meets here: the
-keywords that are checked, the budgets it is held to, and the type that reads the answer.
+The rule of its groups: a user's arguments become a request, checked before anything is sent, and
+the answer gets its type. What surrounds such a request meets here: the keywords that are checked,
+the budgets it is held to, and the type that reads the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 from .._bodies import read_body
 from .._config import Timeouts, check_type
-from .._event_stream import Accept
 from .._price_list import PriceList
-from .._sealed import SealedBytes
 from .._sender import JSON_HEADERS, STREAM_HEADERS, Sender
 from .._timing import opening_of
 from .._transport import Response
 from ..budget import Budget, Reservation
 from ..errors import BudgetUnpriceableError
 from ..types.arrival import Arrival
-from ._body import encode_body
-from ._call import Answered, Operation, decoded
+from ._call import Answered, Call, Group, Operation, decoded, timeouts_of
 from ._messages import plain
-from ._params import checked_params
-from .chat import NOT_IN_BODY, chat_headers
+from .chat import body_of, chat_headers
 from .generations import Generations
 from .models import Models
 
@@ -39,8 +36,6 @@ A = TypeVar("A")
 
 Transport: TypeAlias = Literal["stream", "json"]
 """How an answer is asked for: as a stream that is gathered, or in one piece."""
-
-_UNPRICED: Final = frozenset({"/rerank"})
 
 
 class Around(NamedTuple):
@@ -56,28 +51,22 @@ class _Request(NamedTuple):
     """A request whose arguments have been checked."""
 
     path: str
-    body: SealedBytes
+    body: bytes
     headers: dict[str, str]
     timeouts: Timeouts
     reservation: Reservation
 
 
-class Inference:
-    """A group of text endpoints.
+class Inference(Group):
+    """A group of text endpoints, with the client's own model and budget."""
 
-    Args:
-        sender: What sends its requests.
-        model: The model of requests that name none.
-        budget: What all requests of the client together may cost.
-        prices: What they can cost.
-    """
-
-    __slots__ = ("_budget", "_model", "_prices", "_sender")
+    _needs_model = True
+    _has_prices = True
 
     def __init__(
         self, sender: Sender, model: str | None, budget: Budget | None, prices: PriceList
     ) -> None:
-        self._sender = sender
+        super().__init__(sender)
         self._model = model
         self._budget = budget
         self._prices = prices
@@ -89,30 +78,17 @@ class Inference:
         main: Mapping[str, Any],
         params: Mapping[str, Any],
         around: Around,
-        *,
-        needs_model: bool = False,
     ) -> S:
         """Give the stream of an answer; nothing is sent before it is started.
 
-        Args:
-            kind: The stream's class.
-            operation: What is asked.
-            main: The fields that are arguments of their own.
-            params: The further keywords.
-            around: What the call says beside them.
-            needs_model: The endpoint has no default model.
+        In the body `main` comes first, the fields that are arguments of their own, then `params`.
         """
         if around.transport not in ("stream", "json"):
             raise ValueError(f"transport must be 'stream' or 'json', got {around.transport!r}")
         is_streamed = around.transport == "stream"
-        main = {**main, "stream": is_streamed}
-        request = self._request(operation, main, params, around, needs_model, is_streamed)
-
-        async def send(accept: Accept) -> None:
-            await self._send(request, accept)
-
+        request = self._request(operation, {**main, "stream": is_streamed}, params, around)
         return kind(
-            send,
+            partial(self._send, request),
             timeouts=request.timeouts,
             limits=self._sender.limits,
             secret=self._sender.key,
@@ -127,14 +103,11 @@ class Inference:
         main: Mapping[str, Any],
         params: Mapping[str, Any],
         around: Around,
-        *,
-        mark: str,
-    ) -> Coroutine[Any, Any, A]:
+    ) -> Call[A]:
         """Give the answer of an endpoint that never streams, to be awaited; see `_streamed`."""
-        request = self._request(operation, main, params, around, needs_model=True)
-        return self._answer(request, operation, mark)
+        return self._answer(self._request(operation, main, params, around), operation)
 
-    async def _answer(self, request: _Request, operation: Operation[A], mark: str) -> A:
+    async def _answer(self, request: _Request, operation: Operation[A]) -> A:
         async def accept(response: Response) -> Any:
             body = await read_body(response, request.timeouts)
             timing = opening_of(response)
@@ -143,7 +116,8 @@ class Inference:
             if hasattr(kind, "from_text") and _is_plain_string(body):
                 answer = kind.from_text(body.decode("utf-8", "replace"))
             else:
-                answer = decoded(Answered(body, response.headers), kind, self._sender, mark=mark)
+                answered = Answered(body, response.headers)
+                answer = decoded(answered, kind, self._sender, mark=operation.mark)
             headers = {name.lower(): value for name, value in response.headers.items()}
             answer.arrival = Arrival(headers=headers, timing=timing, ending="complete")
             return answer
@@ -158,43 +132,27 @@ class Inference:
         main: Mapping[str, Any],
         params: Mapping[str, Any],
         around: Around,
-        needs_model: bool,
-        is_streamed: bool = False,
     ) -> _Request:
         """Check every argument, and put the request together."""
-        self._sender.refuse_if_closed()
-        timeouts = self._sender.timeouts if around.timeouts is None else around.timeouts
-        check_type("timeouts", timeouts, Timeouts)
+        timeouts = timeouts_of(self._sender, around.timeouts)
         if around.budget is not None:
             check_type("budget", around.budget, Budget)
         model = self._model if around.model is None else around.model
         if model is not None:
             check_type("model", model, str)
-        if needs_model and not model:
+        if self._needs_model and not model:
             raise ValueError("model must be given, here or to the client: there is no default")
-        shape = cast("type[Any]", operation.body)
-        given = checked_params({name: plain(value) for name, value in params.items()}, shape)
-        fields = {name: value for name, value in given.items() if name not in NOT_IN_BODY}
-        named = {} if model is None else {"model": model}
-        return _Request(
-            operation.path,
-            SealedBytes(encode_body({**named, **main, **fields, **given.get("extra_body", {})})),
-            {
-                **(STREAM_HEADERS if is_streamed else JSON_HEADERS),
-                "Content-Type": "application/json",
-                **chat_headers(given),
-            },
-            timeouts,
-            Reservation((self._budget, around.budget)),
-        )
+        shape = cast("type[Any]", operation.signature.body)
+        body = body_of(shape, {"model": model, **main}, params)
+        headers = STREAM_HEADERS if main.get("stream") else JSON_HEADERS
+        headers = {**headers, "Content-Type": "application/json", **chat_headers(params)}
+        reservation = Reservation((self._budget, around.budget))
+        return _Request(operation.path, body, headers, timeouts, reservation)
 
-    async def _send(
-        self, request: _Request, accept: Callable[[Response], Coroutine[Any, Any, Any]] | Accept
-    ) -> Any:
-        reservation = request.reservation
-        if reservation:
+    async def _send(self, request: _Request, accept: Callable[[Response], Awaitable[Any]]) -> Any:
+        if request.reservation:
             await self._reserve(request)
-        with reservation:
+        with request.reservation:
             return await self._sender.send(
                 "POST",
                 request.path,
@@ -202,11 +160,11 @@ class Inference:
                 headers=request.headers,
                 body=request.body,
                 timeouts=request.timeouts,
-                reservation=reservation,
+                reservation=request.reservation,
             )
 
     async def _reserve(self, request: _Request) -> None:
-        if request.path in _UNPRICED and request.reservation.needs_price:
+        if request.reservation.needs_price and not self._has_prices:
             raise BudgetUnpriceableError(
                 f"no budget can hold this request: no price list has prices for {request.path}; "
                 "Budget(..., per_request=...) reserves a sum of your own instead"
@@ -223,12 +181,7 @@ def _is_plain_string(body: bytes) -> bool:
 
 
 def items_of(name: str, value: object) -> list[Any]:
-    """Give a sequence in its wire form.
-
-    Raises:
-        TypeError: It is none.
-        ValueError: It is empty.
-    """
+    """Give a sequence in its wire form; it must hold something."""
     kind = type(value).__name__
     if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence):
         raise TypeError(f"{name} must be a sequence, got {kind}")

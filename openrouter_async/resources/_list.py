@@ -7,104 +7,105 @@ where the next one is (an offset, a cursor, a link) is known in one function, `_
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from functools import cache
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Callable, Generator, Mapping
+from functools import cached_property
+from typing import Any, Final, Generic, TypeVar, cast, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
+from msgspec import Struct
 
 from .._sender import Sender
 from ..errors import ProtocolError
 from ..types.pages import PageBody
-from ._call import Asked, KeyKind, Operation, decoded
+from ._call import Asked, KeyKind, Operation, declared, decoded, wrapper
+from ._fit import fit
 
-__all__ = ["ListOperation", "Listing", "Page"]
+__all__ = ["ListOperation", "Listing", "Page", "listing"]
+
+_SMALLEST_PAGE: Final = 10
+"""Rows that every page but the last has, and far fewer than any documented page (50 or more)."""
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ListOperation(Operation[T]):
     """An operation whose answer is a list, which may come in pages.
 
-    Args:
-        endpoint: Method and path.
-        answer: What each row is.
+    Attributes:
         page: The struct of a whole page, where more stands on it than `PageBody` says.
-        inside: The field of the body that holds the rows.
-        query: A TypedDict of what stands in the query.
-        key: Which key the call needs.
         is_whole: Whether all rows come at once where neither ``limit`` nor ``offset`` is given.
     """
 
-    def __init__(
-        self,
-        endpoint: str,
-        answer: type[T],
-        *,
-        page: type[PageBody] | None = None,
-        inside: str = "data",
-        query: type | None = None,
-        key: KeyKind = "any",
-        is_whole: bool = False,
-    ) -> None:
-        super().__init__(endpoint, answer, inside=inside, query=query, key=key)
-        self._knows_offset = "offset" in (query.__annotations__ if query is not None else ())
-        self._is_whole = is_whole
-        self._page = page
+    page: type[PageBody] | None = None
+    is_whole = False
 
     @property
     def body_type(self) -> type[PageBody]:
         """What the whole body of an answer is decoded into."""
         row: Any = self.answer
-        return self._page or _page_of(row, self.inside or "data")
+        return self.page or wrapper(list[row], self.inside or "data", PageBody)
 
     def walk(
-        self, sender: Sender, *at: str, fields: Mapping[str, object] | None = None
+        self, sender: Sender, *at: object, fields: Mapping[str, object] | None = None
     ) -> Listing[T]:
-        """Check the arguments now, and give the list; nothing is sent yet.
-
-        Args:
-            sender: Who sends.
-            *at: What stands in the braces of the path, in order.
-            fields: What goes into the query.
-        """
+        """Check the arguments now, and give the list; nothing is sent yet. See `send`."""
         sender.refuse_if_closed()
         return Listing(self, sender, self.ask(*at, fields=fields))
+
+    @cached_property
+    def _offset(self) -> Any:
+        """The type of ``offset``; None where the endpoint knows none."""
+        query = self.signature.query
+        return query and get_type_hints(query, include_extras=True).get("offset")
 
     async def read(self, sender: Sender, asked: Asked) -> Page[T]:
         """Get one page."""
         inside = self.inside or "data"
-        answer = decoded(await self.answer_to(sender, asked), self.body_type, sender, mark=inside)
+        answered = await self.answer_to(sender, asked, sender.timeouts)
+        answer = decoded(answered, self.body_type, sender, mark=inside)
         rows = cast("list[T]", getattr(answer, inside) or [])
-        by_offset = self._knows_offset and not (
-            self._is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
-        )
-        query = _next_query(asked.query, answer, len(rows), by_offset=by_offset, at=sender.base_url)
+        is_all = self.is_whole and asked.query.keys().isdisjoint(("limit", "offset"))
+        offset = None if is_all else self._offset
+        query = _next_query(asked.query, answer, len(rows), offset=offset, at=sender.base_url)
         following = None if query is None else Listing(self, sender, asked._replace(query=query))
         return Page(rows, answer, following)
 
 
-class Page(Generic[T]):
+def listing(
+    endpoint: str,
+    *,
+    inside: str = "data",
+    key: KeyKind | None = None,
+    page: type[PageBody] | None = None,
+    is_whole: bool = False,
+) -> Callable[[F], F]:
+    """Do for what gives a `Listing` what `operation` does for a `Call`; see `ListOperation`."""
+
+    def declare(method: F) -> F:
+        one = ListOperation[Any](endpoint, inside=inside, key=key, method=method)
+        one.page, one.is_whole = page, is_whole
+        return declared(method, one, one.walk)
+
+    return declare
+
+
+class Page(Struct, Generic[T], eq=False):
     """One page of a list.
 
     Attributes:
         items: What stands on it.
-        total_count: How many there are on all pages; None where the API does not say.
         next: The list from the next page on; None where this is the last.
         body: All that the answer says, with what stands beside the rows, such as ``meta``.
     """
 
-    __slots__ = ("body", "items", "next")
-
-    def __init__(self, items: list[T], body: PageBody, following: Listing[T] | None) -> None:
-        self.items = items
-        self.body = body
-        self.next = following
+    items: list[T]
+    body: PageBody
+    next: Listing[T] | None
 
     @property
     def total_count(self) -> int | None:
-        """How many there are on all pages; None where the API does not say."""
+        """How many there are on all pages, where the API says it."""
         return self.body.total_count
 
     def __repr__(self) -> str:
@@ -136,11 +137,7 @@ class Listing(Generic[T]):
         return [item async for item in self]
 
     async def page(self) -> Page[T]:
-        """Get the first page.
-
-        Raises:
-            OpenRouterError: The request failed.
-        """
+        """Get the first page."""
         return await self._operation.read(self._sender, self._asked)
 
     def __repr__(self) -> str:
@@ -173,27 +170,17 @@ class _Walk(Generic[T]):
         return self._left.pop()
 
 
-@cache
-def _page_of(row: Any, inside: str) -> type[PageBody]:
-    fields = [(inside, list[row] | None, None)]
-    made = msgspec.defstruct(f"{row.__name__}Page", fields, bases=(PageBody,), kw_only=True)
-    return cast("type[PageBody]", made)
-
-
 def _next_query(
-    query: Mapping[str, str], page: PageBody, count: int, *, by_offset: bool, at: str
+    query: Mapping[str, str], page: PageBody, count: int, *, offset: Any, at: str
 ) -> dict[str, str] | None:
-    """Tell how to ask for the page after this one; None where there is none.
+    """Tell how to ask for the page after the one of a query; None where there is none.
 
     Args:
         query: How this one was asked for.
         page: What it says.
         count: How many rows it has.
-        by_offset: Whether the endpoint knows ``offset``.
+        offset: The type of ``offset``; None where the endpoint knows none.
         at: The API's address, which no link may lead away from.
-
-    Raises:
-        ProtocolError: The link leads elsewhere.
     """
     if page.links is not None:
         link = page.links.next
@@ -203,13 +190,16 @@ def _next_query(
     cursor = page.cursor or page.next_cursor
     if cursor is not None:
         return {**query, "cursor": cursor}
-    if by_offset:
+    if offset is not None:
         reached = int(query.get("offset", 0)) + count
-        return (
-            None
-            if reached >= (page.total_count or reached + 1)
-            else {**query, "offset": str(reached)}
-        )
+        least = min(int(query.get("limit", _SMALLEST_PAGE)), _SMALLEST_PAGE)
+        is_short = count < least and not page.has_more
+        if reached >= page.total_count if page.total_count else is_short:
+            return None
+        try:
+            return {**query, "offset": str(fit(reached, offset, "offset"))}
+        except ValueError:
+            return None  # as far as the API goes
     if page.has_more and page.last_id is not None:
         return {**query, "after": page.last_id}
     return None

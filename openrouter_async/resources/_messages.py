@@ -26,12 +26,7 @@ _PACKAGE: Final = __name__.partition(".")[0]
 
 
 def checked_messages(messages: str | Sequence[MessageParam]) -> list[dict[str, Any]]:
-    """Give the messages in their wire form, or say what is wrong with which.
-
-    Raises:
-        TypeError: A message, or a part of one, has the wrong type.
-        ValueError: There is no message, or one has no role.
-    """
+    """Give the messages in their wire form, or raise what is wrong with which."""
     given = cast("object", messages)  # the annotation promises what is checked here
     if isinstance(given, str):
         if not given:

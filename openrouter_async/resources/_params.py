@@ -45,11 +45,7 @@ _FREE: Final[dict[str, type[Struct]]] = {"image_config": ImageConfig, "trace": T
 
 
 def checked_params(params: Mapping[str, object], shape: type[Any] = ChatParams) -> dict[str, Any]:
-    """Give the keywords in their wire form and in the order of their shape.
-
-    Args:
-        params: The keywords.
-        shape: The TypedDict that says what is allowed.
+    """Give the keywords in their wire form and in the order of their shape, which allows them.
 
     Raises:
         TypeError: A value has the wrong type, or a keyword or a key is unknown.
@@ -70,11 +66,7 @@ def checked_params(params: Mapping[str, object], shape: type[Any] = ChatParams) 
 
 
 def plain_params(params: Mapping[str, object], known: Collection[str]) -> dict[str, object]:
-    """Make lists and mappings of whatever keywords were given, structs included.
-
-    Raises:
-        TypeError: A keyword is not among the known ones, or its value has no form in JSON.
-    """
+    """Make lists and mappings of whatever known keywords were given, structs included."""
     return {name: _plain(name, value, known) for name, value in params.items()}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from .. import content
+from .._config import check_type
 from ..types import Image, ImagePart
 from ..types.attachment import Attachment, Source
 
@@ -21,12 +22,7 @@ Reference: TypeAlias = Source | ImagePart | Attachment | Image
 
 
 def reference_parts(images: Sequence[Reference], place: str) -> list[ImagePart | Attachment]:
-    """Make a message part of each reference image.
-
-    Raises:
-        TypeError: `images` is no sequence, or one of them is nothing that shows a picture.
-        ValueError: One of them is empty, or a URL of another kind.
-    """
+    """Make a message part of each reference image."""
     given = cast("object", images)
     if isinstance(given, str | bytes | bytearray | Path) or not isinstance(given, Sequence):
         raise TypeError(f"{place} must be a sequence of images, got {type(given).__name__}")
@@ -34,12 +30,7 @@ def reference_parts(images: Sequence[Reference], place: str) -> list[ImagePart |
 
 
 def drawing_messages(prompt: str, images: Sequence[Reference] = ()) -> list[dict[str, Any]]:
-    """Make the messages that ask for a picture: the words first, then the references.
-
-    Raises:
-        TypeError: An argument has the wrong type.
-        ValueError: The prompt is empty, or an image is.
-    """
+    """Make the messages that ask for a picture: the words first, then the references."""
     check_prompt(prompt)
     parts = reference_parts(images, "images")
     said = [content.text(prompt), *parts] if parts else prompt
@@ -48,19 +39,13 @@ def drawing_messages(prompt: str, images: Sequence[Reference] = ()) -> list[dict
 
 def check_prompt(prompt: str) -> None:
     """Refuse what says nothing."""
-    if not isinstance(cast("object", prompt), str):
-        raise TypeError(f"prompt must be a str, got {type(prompt).__name__}")
+    check_type("prompt", prompt, str)
     if not prompt.strip():
         raise ValueError("prompt must not be empty")
 
 
 def reference_part(image: Reference, place: str) -> ImagePart | Attachment:
-    """Make a message part of one picture.
-
-    Raises:
-        TypeError: It is nothing that shows one.
-        ValueError: It is empty, or a URL of another kind.
-    """
+    """Make a message part of one picture."""
     if isinstance(image, ImagePart | Attachment):
         return image
     try:

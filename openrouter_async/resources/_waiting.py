@@ -10,18 +10,7 @@ from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Final, TypeVar
 
-from ..errors import (
-    APIConnectionError,
-    APIStatusError,
-    OpenRouterError,
-    ProxyError,
-    RateLimitError,
-    RequestTimeoutError,
-    ServerError,
-    StreamError,
-    TLSError,
-    TotalTimeout,
-)
+from .. import errors
 
 __all__ = ["wait_for_end"]
 
@@ -37,7 +26,7 @@ async def wait_for_end(
     what: str,
     poll: float,
     timeout: float | None,
-    on_progress: Callable[[T], object] | None,
+    on_progress: Callable[[T], object] | None = None,
 ) -> T:
     """Look at a job until it is over: at once, then after 2, 4, 8, ... seconds up to `poll`.
 
@@ -45,14 +34,7 @@ async def wait_for_end(
         look: Gives the job as it is.
         is_over: Whether it is over; it may raise what the wait then ends with.
         what: What the job is called, for the error.
-        poll: The most seconds between two looks.
-        timeout: Seconds to wait in all; None waits as long as it takes.
-        on_progress: Called with the job after each look.
-
-    Raises:
-        TotalTimeout: The job was not over within `timeout`.
-        OpenRouterError: Looking failed in a way that waiting does not mend.
-        ValueError: A number of seconds is negative.
+        poll, timeout, on_progress: As of the method that waits.
     """
     if not poll >= 0:
         raise ValueError(f"poll must be a number of seconds from 0 on, got {poll}")
@@ -68,10 +50,10 @@ async def wait_for_end(
                 asked_to_wait = 0.0
                 try:
                     job = await look()
-                except OpenRouterError as error:
+                except errors.OpenRouterError as error:
                     if not _passes(error):
                         raise
-                    if isinstance(error, APIStatusError):
+                    if isinstance(error, errors.APIStatusError):
                         asked_to_wait = error.retry_after or 0.0
                 else:
                     if on_progress is not None:
@@ -83,15 +65,15 @@ async def wait_for_end(
     except TimeoutError:
         if not scope.expired():
             raise
-    raise TotalTimeout(
+    raise errors.TotalTimeout(
         f"{what} was not ready within {timeout:g} s; it may still be made: "
         "wait for it again by its id"
     )
 
 
-def _passes(error: OpenRouterError) -> bool:
+def _passes(error: errors.OpenRouterError) -> bool:
     """Tell whether a failed look at a job may well succeed later."""
-    if isinstance(error, TLSError | ProxyError):
+    if isinstance(error, errors.TLSError | errors.ProxyError):
         return False
-    kinds = APIConnectionError, StreamError, ServerError, RateLimitError, RequestTimeoutError
-    return isinstance(error, kinds)
+    refusals = errors.ServerError | errors.RateLimitError | errors.RequestTimeoutError
+    return isinstance(error, errors.APIConnectionError | errors.StreamError | refusals)

@@ -1,49 +1,25 @@
-"""``/analytics``: figures of the account, by what one asks for.
-
-The rule of this file: operations are declared, and each method is one of them.
-"""
+"""``/analytics``: figures of the account, by what one asks for. Declarations alone."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Final, Unpack
+from typing import Unpack
 
 from ..types.account import AnalyticsMeta, AnalyticsQuery, AnalyticsResult
-from ._call import Group, Operation
+from ._call import Call, Group, operation
 
 __all__ = ["Analytics"]
 
-_META: Final = Operation("GET /analytics/meta", AnalyticsMeta, key="management")
-_QUERY: Final = Operation(
-    "POST /analytics/query", AnalyticsResult, body=AnalyticsQuery, key="management"
-)
 
-
-class Analytics(Group):
+class Analytics(Group, key="management"):
     """Figures of the account; reached as `OpenRouter.analytics`."""
 
-    __slots__ = ()
+    @operation("GET /analytics/meta")
+    def meta(self) -> Call[AnalyticsMeta]:
+        """Get the names that a query may use. Management key."""
 
-    @_META
-    def meta(self) -> Coroutine[Any, Any, AnalyticsMeta]:
-        """Get the names that a query may use. Management key.
-
-        Raises:
-            OpenRouterError: The request failed.
-        """
-        return _META.send(self._sender)
-
-    @_QUERY
-    def query(self, **fields: Unpack[AnalyticsQuery]) -> Coroutine[Any, Any, AnalyticsResult]:
+    @operation("POST /analytics/query")
+    def query(self, **fields: Unpack[AnalyticsQuery]) -> Call[AnalyticsResult]:
         """Ask for figures. Management key.
-
-        Args:
-            **fields: Any keyword of `AnalyticsQuery`; ``metrics`` is needed.
-
-        Raises:
-            TypeError: A keyword is unknown, or its value has the wrong type.
-            ValueError: A value is impossible, such as no metric at all.
-            OpenRouterError: The request failed.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     found = await client.analytics.query(
@@ -54,4 +30,3 @@ class Analytics(Group):
         ...     )
         ...     print(found.data)
         """
-        return _QUERY.send(self._sender, fields=fields)

@@ -7,7 +7,7 @@ of bytes; a recording is read while it is sent.
 from __future__ import annotations
 
 import base64
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -16,24 +16,17 @@ from .. import content
 from .._byte_stream import ByteStream
 from .._config import Timeouts
 from .._multipart import FormWithFile
-from .._sender import Sender
 from ..types.attachment import Attachment, Source
 from ..types.audio import Speech, SpeechFields, Transcription, TranscriptionFields
 from ..types.messages import AudioPart, TextPart
-from ._call import Answered, Operation, answer_of, decoded
-from ._media import byte_stream, checked, encoded
+from ._call import Asked, Call, Group, Operation, decoded, timeouts_of
+from ._media import byte_stream, checked, encoded, recast
 
 __all__ = ["Audio"]
 
-_SPEECH_PATH: Final = "/audio/speech"
-_TRANSCRIPTION_PATH: Final = "/audio/transcriptions"
-_SPEECH: Final = Operation(f"POST {_SPEECH_PATH}", bytes, body=SpeechFields, key="normal")
+_SPEECH: Final = Operation("POST /audio/speech", bytes, body=SpeechFields)
 _TRANSCRIPTION: Final = Operation(
-    f"POST {_TRANSCRIPTION_PATH}",
-    Transcription,
-    inside=None,
-    body=TranscriptionFields,
-    key="normal",
+    "POST /audio/transcriptions", Transcription, inside=None, body=TranscriptionFields, mark="text"
 )
 _FORM_LIMIT: Final = 25 * 1_000_000
 """Bytes of a file in a form, by the API's description, which sends larger ones as JSON."""
@@ -42,13 +35,11 @@ _FORMATS: Final = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "l16": "pcm"}
 """What content types call what the API's formats call otherwise."""
 
 
-class Audio:
-    """Speech and transcriptions; reached as `OpenRouter.audio`."""
+class Audio(Group, key="normal"):
+    """Speech and transcriptions; reached as `OpenRouter.audio`.
 
-    __slots__ = ("_sender",)
-
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+    `user` is who it is for, `session_id` what belongs together, `trace` names for observability.
+    """
 
     @_SPEECH
     def speech(
@@ -68,7 +59,7 @@ class Audio:
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
     ) -> ByteStream[Speech]:
-        """Have a text spoken.
+        """Have a text spoken; the stream gives a `Speech` where it is awaited. Normal key.
 
         Nothing is sent before the stream is iterated, entered, awaited or started. Sound that
         was delivered is charged for, by the character of the text.
@@ -76,27 +67,13 @@ class Audio:
         Args:
             input: The text, or its parts as mappings of ``text`` and perhaps ``voice`` and
                 ``instructions``.
-            model: A model that speaks.
             voice: The provider's name of a voice; some have none that is taken by itself.
-            instructions: How to speak, in words.
             response_format: ``mp3``, or ``pcm``, which is the API's default: raw samples of
                 16 bit, whose rate the content type tells.
             speed: How fast, where 1 is ordinary; some models leave it out of account.
             input_references: A voice to speak with: ``content.audio(...)`` of at most 15 MiB,
                 and perhaps ``content.text(...)`` of what is said in it.
             provider: Such as ``{"options": {"openai": {"instructions": "Whisper."}}}``.
-            user: Who it is for, as the app calls them.
-            session_id: What belongs together.
-            trace: Names and ids for observability, such as ``{"trace_id": ...}``.
-            extra_body: Fields that are not known yet.
-            timeouts: Deadlines of this request, in place of the client's.
-
-        Returns:
-            A stream of bytes, which gives a `Speech` where it is awaited; this is no coroutine.
-
-        Raises:
-            TypeError: An argument has the wrong type.
-            ValueError: An argument has an impossible value.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     speech = await client.audio.speech("Good morning!", model="openai/gpt-4o-mini-tts")
@@ -104,30 +81,17 @@ class Audio:
         ...     async for data in client.audio.speech("Hello", model="openai/gpt-4o-mini-tts"):
         ...         print(len(data), "bytes")
         """
-        fields = {
-            "model": model,
-            "input": input,
-            "voice": voice,
-            "instructions": instructions,
-            "response_format": response_format,
-            "speed": speed,
-            "provider": provider,
-            "user": user,
-            "session_id": session_id,
-            "trace": trace,
-        }
-        body = checked(SpeechFields, fields)
+        body = checked(SpeechFields, locals())
         if input_references:
             body["input_references"] = list(input_references)
         asked_for = response_format or "pcm"
         return byte_stream(
             self._sender,
-            "POST",
-            _SPEECH_PATH,
+            _SPEECH,
+            _SPEECH.ask(body=encoded(body, extra_body)),
             accept="audio/*",
             make=lambda data, headers: _speech(data, headers, asked_for),
             billed="unknown",
-            body=encoded(body, extra_body),
             timeouts=timeouts,
         )
 
@@ -151,13 +115,12 @@ class Audio:
         form: Literal["json", "multipart"] = "json",
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
-    ) -> Coroutine[Any, Any, Transcription]:
-        """Have a recording written down.
+    ) -> Call[Transcription]:
+        """Have a recording written down. Normal key.
 
         Args:
             file: A path, bytes, an open file or a ``data:`` URL; never held in memory as a
                 whole.
-            model: A model that listens.
             format: Such as ``wav``, ``mp3``, ``flac``, ``m4a``, ``ogg``, ``webm`` or ``aac``,
                 where the file's first bytes do not tell.
             language: Two letters, such as ``en``; by default the model finds out.
@@ -168,23 +131,12 @@ class Audio:
             diarize: Tell speakers apart, where the model can.
             keyterms: Words that are likely to be said.
             provider: Options by provider; only in a JSON body.
-            user: Who it is for, as the app calls them.
-            session_id: What belongs together.
-            trace: Names and ids for observability, such as ``{"trace_id": ...}``.
             form: ``"json"`` sends a file of any size as base64, ``"multipart"`` one of at most
                 25 MB as it is, which is a quarter less to send.
-            extra_body: Fields that are not known yet.
-            timeouts: Deadlines of this request, in place of the client's.
-
-        Returns:
-            The text, to be awaited. Wrong arguments raise at the call, and what is wrong with
-            the file before anything is sent.
 
         Raises:
-            OpenRouterError: The request failed.
-            TypeError: An argument has the wrong type.
-            ValueError: An argument has an impossible value, or the file is empty, of no known
-                kind, or too large for the form.
+            ValueError: From the call or the wait, the file is empty, of no known kind, or too
+                large for the form.
             OSError: The file cannot be read.
 
         >>> async def example(client: OpenRouter) -> str:
@@ -195,44 +147,25 @@ class Audio:
             raise ValueError(f"form must be 'json' or 'multipart', got {form!r}")
         if timestamp_granularities is not None and response_format != "verbose_json":
             raise ValueError("timestamp_granularities needs response_format='verbose_json'")
-        fields = {
-            "model": model,
-            "language": language,
-            "temperature": temperature,
-            "response_format": response_format,
-            "timestamp_granularities": timestamp_granularities,
-            "diarize": diarize,
-            "keyterms": keyterms,
-            "provider": provider,
-            "user": user,
-            "session_id": session_id,
-            "trace": trace,
-        }
-        body = checked(TranscriptionFields, fields)
+        body = checked(TranscriptionFields, locals())
         recording = _recording(content.audio(file, format=format))
         if form == "json":
             whole = {"model": body.pop("model"), "input_audio": recording} | body
-            return self._transcription(encoded(whole, extra_body), timeouts)
-        if provider is not None:
+            asked = _TRANSCRIPTION.ask(body=encoded(whole, extra_body))
+        elif provider is not None:
             raise ValueError("provider has no place in a form; leave form='multipart' out")
-        named = _form_fields(body | dict(extra_body or {}))
-        filled = FormWithFile.of(named, recording, _FORM_LIMIT)
-        return self._transcription(filled, timeouts, filled.content_type)
+        else:
+            named = _form_fields(body | dict(extra_body or {}))
+            filled = FormWithFile.of(named, recording, _FORM_LIMIT)
+            headers = {"Content-Type": filled.content_type}
+            asked = _TRANSCRIPTION.ask(body=filled, headers=headers)
+        return self._transcription(asked, timeouts_of(self._sender, timeouts))
 
-    async def _transcription(
-        self, body: bytes, timeouts: Timeouts | None, content_type: str = "application/json"
-    ) -> Transcription:
-        answered: Answered = await answer_of(
-            self._sender,
-            "POST",
-            _TRANSCRIPTION_PATH,
-            body=body,
-            content_type=content_type,
-            timeouts=timeouts,
-        )
-        transcription = decoded(answered, Transcription, self._sender, mark="text")
-        transcription.generation_id = answered.headers.get("x-generation-id")
-        return transcription
+    async def _transcription(self, asked: Asked, timeouts: Timeouts) -> Transcription:
+        answered = await _TRANSCRIPTION.answer_to(self._sender, asked, timeouts)
+        found = decoded(answered, Transcription, self._sender, mark=_TRANSCRIPTION.mark)
+        found.generation_id = answered.headers.get("x-generation-id")
+        return found
 
 
 class _Recording(Attachment):
@@ -246,8 +179,7 @@ class _Recording(Attachment):
 
 def _recording(given: Attachment | AudioPart) -> _Recording:
     if isinstance(given, Attachment):
-        source, kind = given.source, given.media_type
-        return _Recording("audio", source, name=given.name, media_type=kind, start=given.start)
+        return recast(given, _Recording)
     inner = msgspec.to_builtins(given.input_audio)
     return _Recording("audio", base64.b64decode(inner["data"]), media_type=inner["format"])
 

@@ -6,8 +6,8 @@ together. What a sign-in is made of is in `_sign_in`, the server on loopback in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, Literal, Unpack
+from collections.abc import Callable
+from typing import Final, Literal, Unpack
 
 from .._sign_in import SignIn, challenge_of, sign_in
 from .._threads import in_thread
@@ -22,31 +22,23 @@ from ..types.oauth import (
     SignInFields,
     TokenExchange,
 )
-from ._call import Group, Operation, query_of
-from ._list import Listing, ListOperation
+from ._call import Call, Group, Operation, operation, query_of
+from ._list import Listing, listing
 from ._params import plain_params
 
 __all__ = ["Auth"]
 
-_EXCHANGE: Final = Operation(
-    "POST /auth/keys", ExchangedKey, inside=None, body=KeyExchange, key="none"
-)
-_CODE: Final = Operation("POST /auth/keys/code", AuthCode, body=AuthCodeFields)
-_TOKEN: Final = Operation(
-    "POST /oauth/token", AccessToken, inside=None, body=TokenExchange, key="none"
-)
-_JWKS: Final = ListOperation("GET /oauth/jwks", JSONWebKey, inside="keys", key="none")
+_EXCHANGE: Final = Operation("POST /auth/keys", ExchangedKey, inside=None, body=KeyExchange)
+_TOKEN: Final = Operation("POST /oauth/token", AccessToken, inside=None, body=TokenExchange)
 
 
-class Auth(Group):
+class Auth(Group, key="none"):
     """Keys of users who sign in at OpenRouter (OAuth PKCE); reached as `OpenRouter.auth`.
 
     A program on the user's own machine needs `login` alone. A web app sends the user to the URL of
     `begin`, and has the code that comes back exchanged for a key by `exchange`. A client for this
     needs no key itself.
     """
-
-    __slots__ = ()
 
     async def login(
         self,
@@ -64,12 +56,10 @@ class Auth(Group):
             show: Called with the URL where the user signs in; by default it opens the browser.
             port: Where to listen; 0 takes a free port.
             timeout: Seconds that the user has.
-            **fields: Any keyword of `SignInFields`.
 
         Raises:
             TotalTimeout: Nobody signed in.
             PermissionDeniedError: The user refused, or the code did not do.
-            OpenRouterError: The exchange failed.
             OSError: The port is taken.
 
         >>> async def example() -> str:
@@ -100,18 +90,12 @@ class Auth(Group):
     def begin(self, callback_url: str | None = None, **fields: Unpack[SignInFields]) -> SignIn:
         """Begin a sign-in: make its secrets and the URL. Nothing is sent.
 
+        Send the user to its ``url``, keep its ``verifier``, and let its ``code_in`` read the
+        redirect.
+
         Args:
             callback_url: Where the user is sent back to: https, or http to this machine. None lets
                 the page show the code, for the user to carry over.
-            **fields: Any keyword of `SignInFields`.
-
-        Returns:
-            The sign-in: send the user to its ``url``, keep its ``verifier``, and let its
-            ``code_in`` read the redirect.
-
-        Raises:
-            TypeError: A keyword is unknown, or its value has the wrong type.
-            ValueError: `callback_url` is none that OpenRouter sends anybody to.
 
         >>> from openrouter_async import OpenRouter
         >>> begun = OpenRouter(api_key="").auth.begin("https://app.example/signed-in")
@@ -125,21 +109,13 @@ class Auth(Group):
 
     @staticmethod
     def challenge(verifier: str) -> str:
-        """Give the challenge of a verifier, by S256, for a sign-in of one's own making.
-
-        Args:
-            verifier: 43 to 128 characters that nobody can guess.
-        """
+        """Give the S256 challenge of a verifier, which is 43 to 128 characters of one's own."""
         return challenge_of(verifier)
 
     @_EXCHANGE
     def exchange(
-        self,
-        code: str,
-        *,
-        verifier: str | None = None,
-        method: Literal["S256", "plain"] = "S256",
-    ) -> Coroutine[Any, Any, ExchangedKey]:
+        self, code: str, *, verifier: str | None = None, method: Literal["S256", "plain"] = "S256"
+    ) -> Call[ExchangedKey]:
         """Exchange a code for the user's key. No key is needed.
 
         Args:
@@ -150,39 +126,19 @@ class Auth(Group):
         Raises:
             PermissionDeniedError: The code is wrong, used or too old, or the verifier is wrong.
             BadRequestError: The method is not that of the sign-in.
-            OpenRouterError: The request failed.
-            ValueError: `code` is empty, or `verifier` is none.
         """
         fields: dict[str, object] = {"code": code}
         if verifier is not None:
             fields |= {"code_verifier": verifier, "code_challenge_method": method}
         return _EXCHANGE.send(self._sender, fields=fields)
 
-    @_CODE
-    def create_code(self, **fields: Unpack[AuthCodeFields]) -> Coroutine[Any, Any, AuthCode]:
-        """Make a code for this account without a browser, for `exchange`. Normal key.
-
-        Args:
-            **fields: Any keyword of `AuthCodeFields`; ``callback_url`` is needed.
-
-        Raises:
-            OpenRouterError: The request failed.
-            TypeError: A keyword is unknown, or its value has the wrong type.
-            ValueError: A value is impossible.
-        """
-        return _CODE.send(self._sender, fields=fields)
+    @operation("POST /auth/keys/code", key="any")
+    def create_code(self, **fields: Unpack[AuthCodeFields]) -> Call[AuthCode]:
+        """Make a code for this account without a browser, for `exchange`. Any key."""
 
     @_TOKEN
-    def exchange_token(self, **fields: Unpack[TokenExchange]) -> Coroutine[Any, Any, AccessToken]:
+    def exchange_token(self, **fields: Unpack[TokenExchange]) -> Call[AccessToken]:
         """Exchange the token of an identity provider for a short-lived one. No key is needed.
-
-        Args:
-            **fields: Any keyword of `TokenExchange`; the policy and the subject's token are needed.
-
-        Raises:
-            OpenRouterError: The request failed.
-            TypeError: A keyword is unknown, or its value has the wrong type.
-            ValueError: A value is impossible.
 
         >>> async def example(client: OpenRouter, signed: str) -> str:
         ...     token = await client.auth.exchange_token(
@@ -196,11 +152,6 @@ class Auth(Group):
         }
         return _TOKEN.send(self._sender, fields={**grant, **fields})
 
-    @_JWKS
+    @listing("GET /oauth/jwks", inside="keys")
     def jwks(self) -> Listing[JSONWebKey]:
-        """List the public keys that OpenRouter signs tokens with. No key is needed.
-
-        Raises:
-            OpenRouterError: From the list: the request failed.
-        """
-        return _JWKS.walk(self._sender)
+        """List the public keys that OpenRouter signs tokens with. No key is needed."""

@@ -1,55 +1,40 @@
 """``/batches``: many requests in one, answered within a day.
 
-The rule of this file: operations are declared, and each method is one of them; waiting looks at
-the batch as anybody could.
+The rule of this file: declarations, and waiting, which looks at the batch as anybody could.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from ..types.batches import Batch, BatchQuery, BatchRequest, DeletedBatch, NewBatch
-from ._call import Group, Operation
-from ._list import Listing, ListOperation
+from ._call import Call, Group, Operation, operation
+from ._list import Listing, listing
 from ._waiting import wait_for_end
 
 __all__ = ["Batches"]
 
-_LIST: Final = ListOperation("GET /batches", Batch, query=BatchQuery)
 _CREATE: Final = Operation("POST /batches", Batch, inside=None, body=NewBatch, key="normal")
-_GET: Final = Operation("GET /batches/{id}", Batch, inside=None)
-_DELETE: Final = Operation("DELETE /batches/{id}", DeletedBatch, inside=None)
 
 
 class Batches(Group):
     """OpenRouter's own batches; reached as `OpenRouter.batches`.
 
     They cost about half, and are answered within a day. For a job that this process runs itself,
-    at once and with results as they come, see `openrouter_async.batch`.
+    at once and with results as they come, see `openrouter_async.batch`. `NotFoundError` says that
+    there is none of an id, or that it was deleted.
     """
 
-    __slots__ = ()
-
-    @_LIST
+    @listing("GET /batches")
     def list(self, **query: Unpack[BatchQuery]) -> Listing[Batch]:
-        """List the batches, the newest first, without their results. Any key.
-
-        Args:
-            **query: Any keyword of `BatchQuery`.
-        """
-        return _LIST.walk(self._sender, fields=query)
+        """List the batches, the newest first, without their results. Any key."""
 
     @_CREATE
-    def create(self, **fields: Unpack[NewBatch]) -> Coroutine[Any, Any, Batch]:
+    def create(self, **fields: Unpack[NewBatch]) -> Call[Batch]:
         """Hand in a batch. Normal key.
 
-        Args:
-            **fields: Any keyword of `NewBatch`; ``endpoint``, ``model`` and ``requests`` are
-                needed.
-
         Raises:
-            TypeError: A keyword is unknown, or its value has the wrong type.
             ValueError: There is no request, or two have the same ``custom_id``.
 
         >>> async def example(client: OpenRouter, prompts: list[str]) -> None:
@@ -64,31 +49,17 @@ class Batches(Group):
         ...     for result in batch.results or []:
         ...         print(result.custom_id, result.response or result.error)
         """
-        sending = _CREATE.send(self._sender, fields=fields)
-        try:
-            _refuse_equal_ids(fields["requests"])
-        except ValueError:
-            sending.close()
-            raise
-        return sending
+        asked = _CREATE.ask(fields=fields)
+        _refuse_equal_ids(fields["requests"])
+        return _CREATE.send_asked(self._sender, asked)
 
-    @_GET
-    def get(self, id: str) -> Coroutine[Any, Any, Batch]:
-        """Get a batch, with its results when it is over. Any key.
+    @operation("GET /batches/{id}", inside=None)
+    def get(self, id: str) -> Call[Batch]:
+        """Get a batch, with its results when it is over. Any key."""
 
-        Raises:
-            NotFoundError: There is none of this id, or it was deleted.
-        """
-        return _GET.send(self._sender, id)
-
-    @_DELETE
-    def delete(self, id: str) -> Coroutine[Any, Any, DeletedBatch]:
-        """Delete a batch with its results, where the provider can do so there as well. Any key.
-
-        Raises:
-            NotFoundError: There is none of this id.
-        """
-        return _DELETE.send(self._sender, id)
+    @operation("DELETE /batches/{id}", inside=None)
+    def delete(self, id: str) -> Call[DeletedBatch]:
+        """Delete a batch with its results, where the provider can do so there as well. Any key."""
 
     async def wait(
         self,
@@ -100,23 +71,19 @@ class Batches(Group):
     ) -> Batch:
         """Wait until a batch is over, however it ended: see its ``status`` and ``results``.
 
-        It is looked at at once, then after 2, 4, 8, ... seconds up to `poll`. An API that is
-        busy, failing or not to be reached for a while does not end the wait. To stop waiting
-        does not stop the batch: go on with its id, in any process.
+        An API that is busy, failing or not to be reached for a while does not end the wait. To
+        stop waiting does not stop the batch: go on with its id, in any process.
 
         Args:
             batch: The batch, or its id.
-            poll: The most seconds between two looks.
+            poll: The most seconds between two looks; the first are 2, 4, 8, ... seconds apart.
             timeout: Seconds to wait in all; None waits as long as it takes.
             on_progress: Called with the batch after each look.
 
         Raises:
             TotalTimeout: The batch was not over within `timeout`.
-            OpenRouterError: Asking failed in a way that waiting does not mend.
-            ValueError: The id is empty, or a number of seconds is negative.
         """
         id = batch.id if isinstance(batch, Batch) else batch
-        _GET.ask(id)  # refuses a wrong id
         return await wait_for_end(
             lambda: self.get(id),
             lambda found: found.is_over,

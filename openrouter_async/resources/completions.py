@@ -1,19 +1,15 @@
-"""``POST /completions``: the older endpoint, where a model goes on with a text.
-
-The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the answer gets its type.
-"""
+"""``POST /completions``: a model goes on with a text, by the rule of `_inference`."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias, Unpack
 
 from .._config import Timeouts
 from ..budget import Budget
 from ..text_streams import CompletionStream
 from ..types.completions import CompletionParams, CompletionResponse
-from ._call import Operation
+from ._call import Call, Operation
 from ._inference import Around, Inference, Transport, items_of
 
 __all__ = ["Completions"]
@@ -21,14 +17,14 @@ __all__ = ["Completions"]
 _Prompt: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 
 _CREATE: Final = Operation(
-    "POST /completions", CompletionResponse, inside=None, body=CompletionParams, key="normal"
+    "POST /completions", CompletionResponse, inside=None, body=CompletionParams
 )
 
 
-class Completions(Inference):
+class Completions(Inference, key="normal"):
     """Texts that go on; reached as `OpenRouter.completions`."""
 
-    __slots__ = ()
+    _needs_model = False
 
     @_CREATE
     def stream(
@@ -47,17 +43,7 @@ class Completions(Inference):
         Args:
             prompt: A text, several, the tokens of one, or those of several.
             model: The model; by default the client's, else the account's.
-            timeouts: Deadlines of this request, in place of the client's.
             budget: What it may cost, beside the client's budget.
-            **params: Any keyword of `CompletionParams`; what is not given is not sent.
-
-        Returns:
-            A `CompletionStream`; this is no coroutine.
-
-        Raises:
-            TypeError: An argument has the wrong type, or a keyword is unknown.
-            ValueError: An argument has an impossible value.
-            RuntimeError: The client is closed.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     async for chunk in client.completions.stream("Once upon a time", max_tokens=50):
@@ -77,14 +63,11 @@ class Completions(Inference):
         budget: Budget | None = None,
         transport: Transport = "stream",
         **params: Unpack[CompletionParams],
-    ) -> Coroutine[Any, Any, CompletionResponse]:
+    ) -> Call[CompletionResponse]:
         """Get the whole text, which streams underneath. Normal key.
 
         The arguments are those of `stream`; ``transport="json"`` asks for one piece instead,
         which ``best_of`` needs.
-
-        Returns:
-            The answer, to be awaited. Wrong arguments raise at the call.
 
         Raises:
             OpenRouterError: The request failed; `partial` on it is what had come of the answer.

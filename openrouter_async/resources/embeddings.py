@@ -1,18 +1,14 @@
-"""``POST /embeddings``: vectors of texts, tokens and media.
-
-The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the answer gets its type.
-"""
+"""``POST /embeddings``: vectors of texts, tokens and media, by the rule of `_inference`."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, Unpack
 
 from .._config import Timeouts
 from ..budget import Budget
 from ..types.embeddings import EmbeddingParams, EmbeddingsResponse
-from ._call import Operation
+from ._call import Call, Operation
 from ._inference import Around, Inference, items_of
 
 __all__ = ["Embeddings"]
@@ -22,14 +18,12 @@ _Input: TypeAlias = (
 )
 
 _CREATE: Final = Operation(
-    "POST /embeddings", EmbeddingsResponse, inside=None, body=EmbeddingParams, key="normal"
+    "POST /embeddings", EmbeddingsResponse, inside=None, body=EmbeddingParams, mark="data"
 )
 
 
-class Embeddings(Inference):
+class Embeddings(Inference, key="normal"):
     """Vectors; reached as `OpenRouter.embeddings`."""
-
-    __slots__ = ()
 
     @_CREATE
     def create(
@@ -40,24 +34,14 @@ class Embeddings(Inference):
         timeouts: Timeouts | None = None,
         budget: Budget | None = None,
         **params: Unpack[EmbeddingParams],
-    ) -> Coroutine[Any, Any, EmbeddingsResponse]:
+    ) -> Call[EmbeddingsResponse]:
         """Get the vectors of one or several inputs. Normal key.
 
         Args:
             input: A text, several texts, the tokens of one or those of several, or mappings
                 ``{"content": [...]}`` with parts of text, image, sound, video and file.
             model: The model; by default the client's.
-            timeouts: Deadlines of this request, in place of the client's.
             budget: What it may cost, beside the client's budget.
-            **params: Any keyword of `EmbeddingParams`; what is not given is not sent.
-
-        Returns:
-            The vectors, to be awaited. Wrong arguments raise at the call.
-
-        Raises:
-            TypeError: An argument has the wrong type, or a keyword is unknown.
-            ValueError: An argument has an impossible value, or no model is named.
-            OpenRouterError: The request failed.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     model = "openai/text-embedding-3-small"
@@ -68,5 +52,4 @@ class Embeddings(Inference):
         if not input:
             raise ValueError("input must not be empty")
         said = {"input": input if isinstance(input, str) else items_of("input", input)}
-        around = Around(model, timeouts, budget)
-        return self._fetched(_CREATE, said, params, around, mark="data")
+        return self._fetched(_CREATE, said, params, Around(model, timeouts, budget))

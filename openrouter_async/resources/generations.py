@@ -7,13 +7,12 @@ a generation's end, so until then the API says 404; who knows that the generatio
 from __future__ import annotations
 
 import time
-from collections.abc import Coroutine
-from typing import Any, Final, TypedDict, Unpack, cast
+from typing import Final, TypedDict, Unpack, cast
 
 from ..errors import NotFoundError, ProtocolError
 from ..types import GenerationRecord
 from ..types.generation_content import FeedbackFields, FeedbackReceipt, GenerationContent
-from ._call import Group, Operation
+from ._call import Call, Group, Operation, operation
 
 __all__ = ["Generations"]
 
@@ -24,17 +23,12 @@ class _Which(TypedDict, total=False):
 
 _GET: Final = Operation("GET /generation", GenerationRecord, query=_Which)
 _CONTENT: Final = Operation("GET /generation/content", GenerationContent, query=_Which)
-_FEEDBACK: Final = Operation(
-    "POST /generation/feedback", FeedbackReceipt, body=FeedbackFields, key="management"
-)
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
 
 class Generations(Group):
     """The records of generations; reached as `OpenRouter.generations`."""
-
-    __slots__ = ()
 
     @_GET
     async def get(self, generation_id: str, *, wait: float = 0.0) -> GenerationRecord:
@@ -46,8 +40,6 @@ class Generations(Group):
 
         Raises:
             NotFoundError: There is no such record, or not within `wait`.
-            OpenRouterError: The request failed.
-            ValueError: `generation_id` is empty, or `wait` is negative.
 
         >>> async def example(client: OpenRouter) -> float | None:  # doctest: +SKIP
         ...     return (await client.generations.get("gen-1762064096-m5Vx", wait=10)).cost
@@ -61,51 +53,31 @@ class Generations(Group):
         pause = _FIRST_PAUSE
         while True:
             try:
-                found = await _GET.send(self._sender, fields=fields)
+                record = cast(
+                    "GenerationRecord | None", await _GET.send(self._sender, fields=fields)
+                )
+                if record is None:
+                    raise ProtocolError("the answer holds no generation record")
+                return record
             except NotFoundError:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise
-            else:
-                record = cast("GenerationRecord | None", found)  # "data": null is no record
-                if record is None:
-                    raise ProtocolError("the answer holds no generation record")
-                return record
             await asyncio.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     @_CONTENT
-    def content(self, generation_id: str) -> Coroutine[Any, Any, GenerationContent]:
+    def content(self, generation_id: str) -> Call[GenerationContent]:
         """Get what was asked and answered, where the account lets OpenRouter keep it. Any key.
 
-        Args:
-            generation_id: The ``gen-...`` id.
-
         Raises:
-            NotFoundError: There is no such generation.
             PermissionDeniedError: The account keeps no prompts.
-            OpenRouterError: The request failed.
-            ValueError: `generation_id` is empty.
         """
         return _CONTENT.send(self._sender, fields=_which(generation_id))
 
-    @_FEEDBACK
-    def feedback(self, **fields: Unpack[FeedbackFields]) -> Coroutine[Any, Any, FeedbackReceipt]:
-        """Tell OpenRouter what was wrong with a generation. Management key.
-
-        Args:
-            **fields: Any keyword of `FeedbackFields`; the id and a ``category`` are needed.
-
-        Raises:
-            NotFoundError: There is no such generation.
-            OpenRouterError: The request failed.
-            TypeError: A keyword is unknown, or its value has the wrong type.
-            ValueError: A value is impossible.
-
-        >>> async def example(client: OpenRouter, id: str) -> None:
-        ...     await client.generations.feedback(generation_id=id, category="formatting")
-        """
-        return _FEEDBACK.send(self._sender, fields=fields)
+    @operation("POST /generation/feedback", key="management")
+    def feedback(self, **fields: Unpack[FeedbackFields]) -> Call[FeedbackReceipt]:
+        """Tell OpenRouter what was wrong with a generation. Management key."""
 
 
 def _which(generation_id: str) -> dict[str, str]:

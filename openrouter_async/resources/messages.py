@@ -1,19 +1,15 @@
-"""``POST /messages``: Anthropic's dialect, for any model.
-
-The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the answer gets its type.
-"""
+"""``POST /messages``: Anthropic's dialect, for any model, by the rule of `_inference`."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, Unpack
 
 from .._config import Timeouts
 from ..budget import Budget
 from ..text_streams import MessageStream
 from ..types.anthropic import AnthropicMessage, MessagesParams
-from ._call import Operation
+from ._call import Call, Operation
 from ._inference import Around, Inference, Transport, items_of
 
 __all__ = ["Messages", "Turns", "checked_turns"]
@@ -21,15 +17,11 @@ __all__ = ["Messages", "Turns", "checked_turns"]
 Turns: TypeAlias = str | Sequence[Mapping[str, Any] | AnthropicMessage]
 """A prompt, or messages as mappings and as earlier answers, mixed."""
 
-_CREATE: Final = Operation(
-    "POST /messages", AnthropicMessage, inside=None, body=MessagesParams, key="normal"
-)
+_CREATE: Final = Operation("POST /messages", AnthropicMessage, inside=None, body=MessagesParams)
 
 
-class Messages(Inference):
+class Messages(Inference, key="normal"):
     """Answers in Anthropic's dialect; reached as `OpenRouter.messages`."""
-
-    __slots__ = ()
 
     @_CREATE
     def stream(
@@ -46,19 +38,8 @@ class Messages(Inference):
         Nothing is sent before the stream is iterated, entered, awaited or started.
 
         Args:
-            messages: A prompt, or messages as mappings and as earlier answers, mixed.
             model: The model; by default the client's.
-            timeouts: Deadlines of this request, in place of the client's.
             budget: What it may cost, beside the client's budget.
-            **params: Any keyword of `MessagesParams`; what is not given is not sent.
-
-        Returns:
-            A `MessageStream`; this is no coroutine.
-
-        Raises:
-            TypeError: An argument has the wrong type, or a keyword is unknown.
-            ValueError: An argument has an impossible value, or no model is named.
-            RuntimeError: The client is closed.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     model = "anthropic/claude-sonnet-4.5"
@@ -77,13 +58,10 @@ class Messages(Inference):
         budget: Budget | None = None,
         transport: Transport = "stream",
         **params: Unpack[MessagesParams],
-    ) -> Coroutine[Any, Any, AnthropicMessage]:
+    ) -> Call[AnthropicMessage]:
         """Get a whole answer, which streams underneath. Normal key.
 
         The arguments are those of `stream`, and ``transport="json"`` asks for one piece instead.
-
-        Returns:
-            The answer, to be awaited. Wrong arguments raise at the call.
 
         Raises:
             OpenRouterError: The request failed; `partial` on it is what had come of the answer.
@@ -99,16 +77,11 @@ class Messages(Inference):
         if params.get("fallbacks") and params.get("models"):
             raise ValueError("give fallbacks or models, not both")
         said = {"messages": checked_turns(messages)}
-        return self._streamed(MessageStream, _CREATE, said, params, around, needs_model=True)
+        return self._streamed(MessageStream, _CREATE, said, params, around)
 
 
 def checked_turns(messages: Turns) -> list[Any]:
-    """Give the messages of a request in their wire form.
-
-    Raises:
-        TypeError: One is no mapping.
-        ValueError: There is none, or one has no role.
-    """
+    """Give the messages of a request in their wire form, or raise what is wrong with them."""
     if not messages:
         raise ValueError("messages must not be empty")
     if isinstance(messages, str):

@@ -5,13 +5,13 @@ The rule of this file: a question in, rows out, decoded leniently: one odd row h
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
-from typing import Any, Final, TypedDict, Unpack
+from collections.abc import Sequence
+from typing import Final, TypeAlias, TypedDict, Unpack
 
 from ..types.endpoints import Endpoint, ModelEndpoints
 from ..types.models import Model, ModelCount, ModelQuery, ModelsPage, UserModelQuery
-from ._call import Group, Operation, model_at
-from ._list import Listing, ListOperation
+from ._call import Call, Group, Operation, model_at
+from ._list import Listing, listing
 
 __all__ = ["Models"]
 
@@ -25,114 +25,60 @@ class _FeedQuery(ModelQuery, total=False):
     use_rss_chat_links: bool
 
 
-_LIST: Final = ListOperation("GET /models", Model, query=ModelQuery, is_whole=True, key="none")
-_FEED: Final = Operation("GET /models", bytes, query=_FeedQuery, key="none")
-_GET: Final = Operation("GET /model/{author}/{slug}", Model, key="none")
-_COUNT: Final = Operation("GET /models/count", ModelCount, query=_CountQuery, key="none")
-_USER: Final = ListOperation(
-    "GET /models/user", Model, query=UserModelQuery, is_whole=True, key="normal"
-)
-_EMBEDDINGS: Final = ListOperation(
-    "GET /embeddings/models", Model, query=ModelsPage, is_whole=True, key="none"
-)
-_ENDPOINTS: Final = Operation("GET /models/{author}/{slug}/endpoints", ModelEndpoints, key="none")
-_ZDR: Final = ListOperation("GET /endpoints/zdr", Endpoint, key="none")
+_FEED: Final = Operation("GET /models", bytes, query=_FeedQuery)
+_GET: Final = Operation("GET /model/{author}/{slug}", Model)
+_COUNT: Final = Operation("GET /models/count", ModelCount, query=_CountQuery)
+_ENDPOINTS: Final = Operation("GET /models/{author}/{slug}/endpoints", ModelEndpoints)
 _SUGGESTED: Final = 2
+_Wanted: TypeAlias = tuple[Sequence[str], Sequence[str]]
+"""What is to go in and what is to come out."""
 
 
-class Models(Group):
-    """The models that the API offers; reached as `OpenRouter.models`."""
+class Models(Group, key="none"):
+    """The models that the API offers; reached as `OpenRouter.models`.
 
-    __slots__ = ()
+    A model is named by its slug, such as ``author/name``, with a variant or without, or an alias.
+    `NotFoundError` says that there is none of it.
+    """
 
-    @_LIST
+    @listing("GET /models", is_whole=True)
     def list(self, **query: Unpack[ModelQuery]) -> Listing[Model]:
         """List the models. No key is needed.
 
         Args:
-            **query: Any keyword of `ModelQuery`. Without ``output_modalities`` those that write
-                text are listed, with ``"all"`` all of them. Without ``limit`` all come at once.
-
-        Returns:
-            A `Listing`: loop over it, await it for all, or take its `page`.
-
-        Raises:
-            TypeError: A keyword is unknown, or its value has the wrong type.
-            ValueError: A value is out of range.
-            OpenRouterError: From the list: the request failed.
+            **query: Without ``output_modalities`` those that write text are listed, with
+                ``"all"`` all of them. Without ``limit`` all come at once.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     for model in await client.models.list(output_modalities=["image"]):
         ...         print(model.id, model.context_length)
         """
-        return _LIST.walk(self._sender, fields=query)
 
     @_GET
-    def get(self, model: str) -> Coroutine[Any, Any, Model]:
-        """Get what the API says of one model. No key is needed.
-
-        Args:
-            model: Its slug, with a variant or without, or an alias.
-
-        Raises:
-            NotFoundError: There is no such model.
-            OpenRouterError: The request failed.
-            ValueError: `model` is no slug with an author.
-        """
+    def get(self, model: str) -> Call[Model]:
+        """Get what the API says of one model. No key is needed."""
         return _GET.send(self._sender, *model_at(model))
 
     @_COUNT
     async def count(self, *, output_modalities: str | Sequence[str] | None = None) -> int:
-        """Count the models. No key is needed.
-
-        Args:
-            output_modalities: What they are to make; see `list`.
-
-        Raises:
-            OpenRouterError: The request failed.
-        """
+        """Count the models that make something; see `list`. No key is needed."""
         fields = {"output_modalities": output_modalities}
         return (await _COUNT.send(self._sender, fields=fields)).count or 0
 
-    @_USER
+    @listing("GET /models/user", is_whole=True, key="normal")
     def user(self, **query: Unpack[UserModelQuery]) -> Listing[Model]:
-        """List the models that the account's own settings allow. Normal key.
+        """List the models that the account's own settings allow. Normal key."""
 
-        Args:
-            **query: Any keyword of `UserModelQuery`.
-
-        Raises:
-            TypeError: A keyword is unknown, or its value has the wrong type.
-            OpenRouterError: From the list: the request failed.
-        """
-        return _USER.walk(self._sender, fields=query)
-
-    @_EMBEDDINGS
+    @listing("GET /embeddings/models", is_whole=True)
     def embeddings(self, **query: Unpack[ModelsPage]) -> Listing[Model]:
         """List the models that make embeddings. No key is needed.
 
         Those that draw are listed by `OpenRouter.images`, those that film by `OpenRouter.videos`.
-
-        Args:
-            **query: ``offset`` and ``limit``.
-
-        Raises:
-            TypeError: A keyword is unknown, or its value has the wrong type.
-            OpenRouterError: From the list: the request failed.
         """
-        return _EMBEDDINGS.walk(self._sender, fields=query)
 
     @_ENDPOINTS
-    def endpoints(self, model: str) -> Coroutine[Any, Any, ModelEndpoints]:
+    def endpoints(self, model: str) -> Call[ModelEndpoints]:
         """Get all who serve a model, with prices, limits and how well they do. No key is needed.
-
-        Args:
-            model: The model's slug.
-
-        Raises:
-            NotFoundError: There is no such model.
-            OpenRouterError: The request failed.
-            ValueError: `model` is no slug with an author.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     served = await client.models.endpoints("openai/gpt-4o-mini")
@@ -141,14 +87,9 @@ class Models(Group):
         """
         return _ENDPOINTS.send(self._sender, *model_at(model))
 
-    @_ZDR
+    @listing("GET /endpoints/zdr")
     def zdr_endpoints(self) -> Listing[Endpoint]:
-        """List the endpoints that keep no data (zero data retention). No key is needed.
-
-        Raises:
-            OpenRouterError: From the list: the request failed.
-        """
-        return _ZDR.walk(self._sender)
+        """List the endpoints that keep no data (zero data retention). No key is needed."""
 
     @_FEED
     async def rss(self, *, chat_links: bool = False, **query: Unpack[ModelQuery]) -> str:
@@ -156,11 +97,6 @@ class Models(Group):
 
         Args:
             chat_links: Let each entry lead to a chat with the model, not to its page.
-            **query: Any keyword of `ModelQuery`.
-
-        Raises:
-            TypeError: A keyword is unknown, or its value has the wrong type.
-            OpenRouterError: The request failed.
         """
         fields: dict[str, object] = {**query, "use_rss": True}
         if chat_links:
@@ -174,61 +110,46 @@ class Models(Group):
     ) -> Model:
         """Make sure, before anything is paid for, that a model takes and makes what is wanted.
 
+        No key is needed.
+
         Args:
-            model: Its slug.
             inputs: What it is to take: ``text``, ``image``, ``file``, ``audio``, ``video``.
             outputs: What it is to make: ``text``, ``image``, ``audio``, ``video``, ``speech``,
                 ``transcription``, ``embeddings``, ``rerank``.
 
         Returns:
-            What the API says of the model. Where it does not say what a model takes or makes,
-            nothing is refused.
+            What the API says of the model. What it does not say is not refused.
 
         Raises:
             ValueError: It cannot; the message names what it can do, and models that can.
-            NotFoundError: There is no such model.
-            OpenRouterError: Asking failed.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     await client.models.check("openai/gpt-4o-mini", outputs=["image"])
         """
-        wanted = (_words("inputs", inputs), _words("outputs", outputs))
+        wanted = _words("inputs", inputs), _words("outputs", outputs)
         found = await self.get(model)
-        if _can(found, *wanted):
+        if _can(found, wanted):
             return found
-        both = f"takes {_taken(found)} and makes {_made(found)}"
-        raise ValueError(
-            f"{model} {both}, and you want {_wish(*wanted)}{await self._hint(*wanted)}"
-        )
+        takes, makes = map(_and, _modalities(found))
+        both = f"takes {takes} and makes {makes}"
+        raise ValueError(f"{model} {both}, and you want {_wish(*wanted)}{await self._hint(wanted)}")
 
-    async def _hint(self, inputs: Sequence[str], outputs: Sequence[str]) -> str:
+    async def _hint(self, wanted: _Wanted) -> str:
         """Name models that can, where there are any."""
         rows = await self.list(output_modalities="all")
-        able = [row.id for row in rows if _can(row, inputs, outputs, is_sure=True)]
+        able = [row.id for row in rows if _can(row, wanted, is_sure=True)]
         return f"; {' or '.join(able[:_SUGGESTED])} can" if able else ""
 
 
-def _can(
-    model: Model, inputs: Sequence[str], outputs: Sequence[str], *, is_sure: bool = False
-) -> bool:
+def _modalities(model: Model) -> tuple[Sequence[str] | None, Sequence[str] | None]:
     kind = model.architecture
-    takes = kind.input_modalities if kind is not None else None
-    makes = kind.output_modalities if kind is not None else None
-    if is_sure and (takes is None or makes is None):
-        return False
-    return (takes is None or set(inputs) <= set(takes)) and (
-        makes is None or set(outputs) <= set(makes)
-    )
+    return (None, None) if kind is None else (kind.input_modalities, kind.output_modalities)
 
 
-def _taken(model: Model) -> str:
-    kind = model.architecture
-    return _and(kind.input_modalities if kind is not None else None)
-
-
-def _made(model: Model) -> str:
-    kind = model.architecture
-    return _and(kind.output_modalities if kind is not None else None)
+def _can(model: Model, wanted: _Wanted, *, is_sure: bool = False) -> bool:
+    """Whether a model can do what is wanted; what it does not say, it can, unless one is sure."""
+    both = zip(_modalities(model), wanted, strict=True)
+    return all(not is_sure if says is None else {*asked} <= {*says} for says, asked in both)
 
 
 def _and(words: Sequence[str] | None) -> str:

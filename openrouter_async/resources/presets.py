@@ -1,38 +1,27 @@
 """``/presets``: settings of requests, kept under a name.
 
-The rule of this file: operations are declared, and each method is one of them. What is saved is
-checked as the request would be that it is made of.
+The rule of this file: declarations. What is saved is checked as the request that it is made of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Final, Unpack, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Unpack
 
-from .._sealed import SealedBytes
 from ..types import ChatParams, MessageParam
 from ..types.anthropic import MessagesParams
 from ..types.pages import PageQuery
 from ..types.presets import Preset, PresetVersion
 from ..types.responses import ResponseParams
-from ._body import encode_body
-from ._call import Group, Operation
-from ._fit import fit
-from ._list import Listing, ListOperation
-from ._messages import plain
-from ._params import checked_params
-from .chat import NOT_IN_BODY, chat_body, chat_headers
+from ._call import Call, Group, Operation, operation
+from ._list import Listing, listing
+from .chat import body_of, chat_body, chat_headers
 from .messages import Turns, checked_turns
 from .responses import Input, checked_input
 
 __all__ = ["Presets"]
 
 _ONE: Final = "/presets/{slug}"
-_VERSIONS: Final = f"{_ONE}/versions"
-_LIST: Final = ListOperation("GET /presets", Preset, query=PageQuery)
-_GET: Final = Operation(f"GET {_ONE}", Preset)
-_LIST_VERSIONS: Final = ListOperation(f"GET {_VERSIONS}", PresetVersion, query=PageQuery)
-_GET_VERSION: Final = Operation(f"GET {_VERSIONS}/{{version}}", PresetVersion)
 _SAVE: Final = Operation(f"POST {_ONE}/chat/completions", Preset, body=ChatParams)
 _SAVE_RESPONSES: Final = Operation(f"POST {_ONE}/responses", Preset, body=ResponseParams)
 _SAVE_MESSAGES: Final = Operation(f"POST {_ONE}/messages", Preset, body=MessagesParams)
@@ -41,53 +30,26 @@ _SAVE_MESSAGES: Final = Operation(f"POST {_ONE}/messages", Preset, body=Messages
 class Presets(Group):
     """Presets and their versions; reached as `OpenRouter.presets`.
 
-    A preset is named by its slug. Saving runs no model: what of a request a preset can hold is
-    kept as its newest version, and made the one that requests get.
+    A preset is named by its slug; `NotFoundError` says that there is none of it. Saving runs no
+    model: what of a request a preset can hold is kept as its newest version, and made the one that
+    requests get. Where there is no preset of a slug, one is made.
     """
 
-    __slots__ = ()
-
-    @_LIST
+    @listing("GET /presets")
     def list(self, **query: Unpack[PageQuery]) -> Listing[Preset]:
-        """List the presets. Any key.
+        """List the presets. Any key."""
 
-        Args:
-            **query: Any keyword of `PageQuery`.
-        """
-        return _LIST.walk(self._sender, fields=query)
+    @operation(f"GET {_ONE}")
+    def get(self, slug: str) -> Call[Preset]:
+        """Get a preset with the settings that requests get. Any key."""
 
-    @_GET
-    def get(self, slug: str) -> Coroutine[Any, Any, Preset]:
-        """Get a preset with the settings that requests get. Any key.
-
-        Raises:
-            NotFoundError: There is none of this slug.
-        """
-        return _GET.send(self._sender, slug)
-
-    @_LIST_VERSIONS
+    @listing(f"GET {_ONE}/versions")
     def versions(self, slug: str, **query: Unpack[PageQuery]) -> Listing[PresetVersion]:
-        """List the versions of a preset, the oldest first. Any key.
+        """List the versions of a preset, the oldest first. Any key."""
 
-        Args:
-            slug: The preset.
-            **query: Any keyword of `PageQuery`.
-        """
-        return _LIST_VERSIONS.walk(self._sender, slug, fields=query)
-
-    @_GET_VERSION
-    def version(self, slug: str, version: int) -> Coroutine[Any, Any, PresetVersion]:
-        """Get one version of a preset. Any key.
-
-        Args:
-            slug: The preset.
-            version: The number of the version, from 1.
-
-        Raises:
-            NotFoundError: There is no such preset or version.
-            TypeError: `version` is no int.
-        """
-        return _GET_VERSION.send(self._sender, slug, str(fit(version, int, "version")))
+    @operation(f"GET {_ONE}/versions/{{version}}")
+    def version(self, slug: str, version: int) -> Call[PresetVersion]:
+        """Get one version of a preset, by its number from 1. Any key."""
 
     @_SAVE
     def save(
@@ -97,14 +59,8 @@ class Presets(Group):
         *,
         model: str | None = None,
         **params: Unpack[ChatParams],
-    ) -> Coroutine[Any, Any, Preset]:
-        """Save the settings of a chat. Any key.
-
-        Args:
-            slug: The preset; a new one is made where there is none.
-            messages: Messages as of a chat; of these only a system message is kept.
-            model: The model.
-            **params: Any keyword of a chat.
+    ) -> Call[Preset]:
+        """Save the settings of a chat, whose system message alone is kept. Any key.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     rule = [{"role": "system", "content": "Answer in one word."}]
@@ -116,23 +72,11 @@ class Presets(Group):
 
     @_SAVE_RESPONSES
     def save_responses(
-        self,
-        slug: str,
-        input: Input,
-        *,
-        model: str | None = None,
-        **params: Unpack[ResponseParams],
-    ) -> Coroutine[Any, Any, Preset]:
-        """Save the settings of a request to ``/responses``. Any key.
-
-        Args:
-            slug: The preset; a new one is made where there is none.
-            input: Input as of a request, which is not kept.
-            model: The model.
-            **params: Any keyword of `ResponseParams`.
-        """
-        body = _body(ResponseParams, {"model": model, "input": checked_input(input)}, params)
-        return self._save(_SAVE_RESPONSES, slug, body, params)
+        self, slug: str, input: Input, *, model: str | None = None, **params: Unpack[ResponseParams]
+    ) -> Call[Preset]:
+        """Save the settings of a request to ``/responses``, without its input. Any key."""
+        said = {"model": model, "input": checked_input(input)}
+        return self._save(_SAVE_RESPONSES, slug, body_of(ResponseParams, said, params), params)
 
     @_SAVE_MESSAGES
     def save_messages(
@@ -142,29 +86,13 @@ class Presets(Group):
         *,
         model: str | None = None,
         **params: Unpack[MessagesParams],
-    ) -> Coroutine[Any, Any, Preset]:
-        """Save the settings of a request to ``/messages``. Any key.
-
-        Args:
-            slug: The preset; a new one is made where there is none.
-            messages: Messages as of a request, which are not kept.
-            model: The model.
-            **params: Any keyword of `MessagesParams`.
-        """
-        body = _body(MessagesParams, {"model": model, "messages": checked_turns(messages)}, params)
-        return self._save(_SAVE_MESSAGES, slug, body, params)
+    ) -> Call[Preset]:
+        """Save the settings of a request to ``/messages``, without its messages. Any key."""
+        said = {"model": model, "messages": checked_turns(messages)}
+        return self._save(_SAVE_MESSAGES, slug, body_of(MessagesParams, said, params), params)
 
     def _save(
-        self, operation: Operation[Preset], slug: str, body: bytes, params: Mapping[str, Any]
-    ) -> Coroutine[Any, Any, Preset]:
-        asked = operation.ask(slug, headers=chat_headers(params))
-        return operation.send_asked(self._sender, asked._replace(body=SealedBytes(body)))
-
-
-def _body(shape: type, main: Mapping[str, Any], params: Mapping[str, Any]) -> bytes:
-    given = checked_params(
-        {name: plain(value) for name, value in params.items()}, cast("type[Any]", shape)
-    )
-    fields = {name: value for name, value in given.items() if name not in NOT_IN_BODY}
-    said = {name: value for name, value in main.items() if value is not None}
-    return encode_body({**said, **fields, **given.get("extra_body", {})})
+        self, one: Operation[Preset], slug: str, body: bytes, params: Mapping[str, Any]
+    ) -> Call[Preset]:
+        headers = chat_headers(params)
+        return one.send(self._sender, slug, headers=headers, body=body)

@@ -1,19 +1,15 @@
-"""``POST /responses``: OpenAI's newer dialect, for any model.
-
-The rule of this file: a user's arguments become a request, checked before anything is sent, and
-the answer gets its type.
-"""
+"""``POST /responses``: OpenAI's newer dialect, for any model, by the rule of `_inference`."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, Unpack
 
 from .._config import Timeouts
 from ..budget import Budget
 from ..text_streams import ResponseStream
 from ..types.responses import Response, ResponseItem, ResponseParams
-from ._call import Operation
+from ._call import Call, Operation
 from ._inference import Around, Inference, Transport, items_of
 
 __all__ = ["Input", "Responses", "checked_input"]
@@ -21,15 +17,13 @@ __all__ = ["Input", "Responses", "checked_input"]
 Input: TypeAlias = str | Sequence[Mapping[str, Any] | ResponseItem]
 """A prompt, or items as mappings and as items of earlier answers, mixed."""
 
-_CREATE: Final = Operation(
-    "POST /responses", Response, inside=None, body=ResponseParams, key="normal"
-)
+_CREATE: Final = Operation("POST /responses", Response, inside=None, body=ResponseParams)
 
 
-class Responses(Inference):
+class Responses(Inference, key="normal"):
     """Answers in OpenAI's newer dialect; reached as `OpenRouter.responses`."""
 
-    __slots__ = ()
+    _needs_model = False
 
     @_CREATE
     def stream(
@@ -47,19 +41,8 @@ class Responses(Inference):
         no state, so `input` is the whole history.
 
         Args:
-            input: A prompt, or items as mappings and as items of earlier answers, mixed.
             model: The model; by default the client's, else the account's.
-            timeouts: Deadlines of this request, in place of the client's.
             budget: What it may cost, beside the client's budget.
-            **params: Any keyword of `ResponseParams`; what is not given is not sent.
-
-        Returns:
-            A `ResponseStream`; this is no coroutine.
-
-        Raises:
-            TypeError: An argument has the wrong type, or a keyword is unknown.
-            ValueError: An argument has an impossible value.
-            RuntimeError: The client is closed.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     async for event in client.responses.stream("Say hello", model="openai/gpt-4o"):
@@ -79,13 +62,10 @@ class Responses(Inference):
         budget: Budget | None = None,
         transport: Transport = "stream",
         **params: Unpack[ResponseParams],
-    ) -> Coroutine[Any, Any, Response]:
+    ) -> Call[Response]:
         """Get a whole answer, which streams underneath. Normal key.
 
         The arguments are those of `stream`, and ``transport="json"`` asks for one piece instead.
-
-        Returns:
-            The answer, to be awaited. Wrong arguments raise at the call.
 
         Raises:
             OpenRouterError: The request failed; `partial` on it is what had come of the answer.
@@ -101,12 +81,7 @@ class Responses(Inference):
 
 
 def checked_input(input: Input) -> str | list[Any]:
-    """Give the input of a request in its wire form.
-
-    Raises:
-        TypeError: It is neither text nor a sequence.
-        ValueError: It is empty.
-    """
+    """Give the input of a request in its wire form, or raise what is wrong with it."""
     if not input:
         raise ValueError("input must not be empty")
     return input if isinstance(input, str) else items_of("input", input)

@@ -7,32 +7,24 @@ every address is made of that id below the base URL: the key goes to no host tha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
-from urllib.parse import quote
 
 import msgspec
 
 from .._byte_stream import ByteStream
 from .._config import Timeouts
 from .._part_file import PartFile
-from .._sender import Sender
 from .._threads import in_thread
 from ..errors import VideoFailedError
 from ..types._sniff import audio_type
 from ..types.attachment import Attachment
 from ..types.messages import AudioPart, VideoPart
-from ..types.video import (
-    AspectRatio,
-    Resolution,
-    VideoFields,
-    VideoJob,
-    VideoModel,
-)
-from ._call import Operation, answer_of, decoded
-from ._list import Listing, ListOperation
-from ._media import byte_stream, checked, encoded
+from ..types.video import AspectRatio, Resolution, VideoFields, VideoJob, VideoModel
+from ._call import Call, Group, Operation
+from ._list import Listing, listing
+from ._media import byte_stream, checked, encoded, recast
 from ._references import Reference, reference_part
 from ._waiting import wait_for_end
 
@@ -41,11 +33,12 @@ __all__ = ["Videos"]
 Guide: TypeAlias = Reference | AudioPart | VideoPart | Mapping[str, Any]
 """What a video is made by: a picture in any form, sound and video as `content` makes them."""
 
-_PATH: Final = "/videos"
-_CREATE: Final = Operation(f"POST {_PATH}", VideoJob, inside=None, body=VideoFields, key="normal")
-_GET: Final = Operation(f"GET {_PATH}/{{job}}", VideoJob, inside=None)
-_CONTENT: Final = Operation(f"GET {_PATH}/{{job}}/content", bytes)
-_MODELS: Final = ListOperation("GET /videos/models", VideoModel, key="none")
+
+_CREATE: Final = Operation(
+    "POST /videos", VideoJob, inside=None, body=VideoFields, key="normal", mark="id"
+)
+_GET: Final = Operation("GET /videos/{job}", VideoJob, inside=None, mark="status")
+_CONTENT: Final = Operation("GET /videos/{job}/content", bytes)
 _WRITTEN: Final = 2**20
 """Bytes that are gathered before a worker thread writes them."""
 
@@ -53,13 +46,11 @@ _SUFFIXES: Final = {"video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-class Videos:
-    """Videos, and the jobs that make them; reached as `OpenRouter.videos`."""
+class Videos(Group):
+    """Videos, and the jobs that make them; reached as `OpenRouter.videos`.
 
-    __slots__ = ("_sender",)
-
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+    `NotFoundError` says that there is no job of an id.
+    """
 
     @_CREATE
     def create(
@@ -86,8 +77,8 @@ class Videos:
         trace: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeouts: Timeouts | None = None,
-    ) -> Coroutine[Any, Any, VideoJob]:
-        """Order a video; what comes back at once is the job that makes it.
+    ) -> Call[VideoJob]:
+        """Order a video; what comes back at once is the job that makes it. Normal key.
 
         Args:
             prompt: What it shows; only some models need none.
@@ -101,26 +92,14 @@ class Videos:
             last_frame: The picture that it ends with.
             references: What it is guided by: pictures, ``content.audio(...)`` and
                 ``content.video(...)``; frames outweigh them.
-            generate_audio: Whether it has sound.
             seed: The same seed gives the same video again, where a provider can.
             callback_url: The https URL of a webhook; see `openrouter_async.webhooks`.
-            creativity: How freely an upscaler adds.
-            upscale_factor: How much larger an upscaler makes it.
+            creativity: How freely an upscaler adds; `upscale_factor` is how much larger it makes.
             previous_job_id: The job whose video this one goes on with.
             provider: Such as ``{"options": {"google-vertex": {...}}}``.
-            user: Who it is for, as the app calls them.
-            session_id: What belongs together.
-            trace: Names and ids for observability, such as ``{"trace_id": ...}``.
-            extra_body: Fields that are not known yet.
-            timeouts: Deadlines of this request, in place of the client's.
-
-        Returns:
-            The job, to be awaited. Wrong arguments raise at the call.
+            user: Who it is for; `session_id` is what belongs together, `trace` for observability.
 
         Raises:
-            OpenRouterError: The request failed.
-            TypeError: An argument has the wrong type.
-            ValueError: An argument has an impossible value, or a file is not what it should be.
             OSError: A file cannot be read.
 
         >>> async def example(client: OpenRouter) -> None:
@@ -129,54 +108,21 @@ class Videos:
         ...     await client.videos.wait(job)
         ...     print(await client.videos.download(job, "sea.mp4"))
         """
-        fields = {
-            "model": model,
-            "prompt": prompt,
-            "duration": duration,
-            "resolution": resolution,
-            "aspect_ratio": aspect_ratio,
-            "size": size,
-            "generate_audio": generate_audio,
-            "seed": seed,
-            "callback_url": callback_url,
-            "creativity": creativity,
-            "upscale_factor": upscale_factor,
-            "previous_job_id": previous_job_id,
-            "provider": provider,
-            "user": user,
-            "session_id": session_id,
-            "trace": trace,
-        }
-        body = checked(VideoFields, fields)
+        body = checked(VideoFields, locals())
         frames = {"first_frame": first_frame, "last_frame": last_frame}
         pictures = [_frame(name, given) for name, given in frames.items() if given is not None]
         if pictures:
             body["frame_images"] = pictures
-        if references:
-            body["input_references"] = [
-                _guide(given, f"references[{index}]") for index, given in enumerate(references)
-            ]
-        return self._create(encoded(body, extra_body), timeouts)
-
-    async def _create(self, body: bytes, timeouts: Timeouts | None) -> VideoJob:
-        answered = await answer_of(self._sender, "POST", _PATH, body=body, timeouts=timeouts)
-        return decoded(answered, VideoJob, self._sender, mark="id")
+        guides = [_guide(given, f"references[{index}]") for index, given in enumerate(references)]
+        if guides:
+            body["input_references"] = guides
+        return _CREATE.send(self._sender, body=encoded(body, extra_body), timeouts=timeouts)
 
     @_GET
     async def get(self, job: VideoJob | str) -> VideoJob:
-        """Look at a job.
-
-        Args:
-            job: The job, or its id.
-
-        Raises:
-            NotFoundError: There is no such job.
-            OpenRouterError: The request failed.
-            ValueError: The id is empty.
-        """
+        """Look at a job, or at the one of an id. Any key."""
         name = _id_of(job)
-        answered = await answer_of(self._sender, "GET", _path_of(name))
-        found = decoded(answered, VideoJob, self._sender, mark="status")
+        found = await _GET.send(self._sender, name)
         found.id = found.id or name
         return found
 
@@ -190,24 +136,18 @@ class Videos:
     ) -> VideoJob:
         """Wait until a job has its video.
 
-        It is looked at at once, then after 2, 4, 8, ... seconds up to `poll`. An API that is
-        busy, failing or not to be reached for a while does not end the wait. To stop waiting
-        does not stop the job: go on with its id, in any process.
+        An API that is busy, failing or not to be reached for a while does not end the wait. To
+        stop waiting does not stop the job: go on with its id, in any process.
 
         Args:
             job: The job, or its id.
-            poll: The most seconds between two looks.
+            poll: The most seconds between two looks; the first are 2, 4, 8, ... seconds apart.
             timeout: Seconds to wait in all; None waits as long as it takes.
             on_progress: Called with the job after each look.
-
-        Returns:
-            The job, completed.
 
         Raises:
             VideoFailedError: There will be no video; ``.job`` tells why.
             TotalTimeout: The job was not over within `timeout`.
-            OpenRouterError: Asking failed in a way that waiting does not mend.
-            ValueError: The id is empty, or a number of seconds is negative.
 
         >>> async def example(client: OpenRouter, id: str) -> None:
         ...     job = await client.videos.wait(id, on_progress=lambda job: print(job.status))
@@ -227,29 +167,21 @@ class Videos:
     def content(
         self, job: VideoJob | str, *, index: int = 0, timeouts: Timeouts | None = None
     ) -> ByteStream[bytes]:
-        """Stream a finished video, to hand it on without a file.
+        """Stream a finished video, to hand it on without a file, or await all of it. Any key.
 
         Args:
             job: The job, or its id.
             index: Which of its videos, from 0.
-            timeouts: Deadlines of this request, in place of the client's.
-
-        Returns:
-            A stream of bytes, which gives all of them where it is awaited; this is no coroutine.
-
-        Raises:
-            ValueError: The id is empty, or `index` is negative.
         """
         if index < 0:
             raise ValueError(f"index must be at least 0, got {index}")
         return byte_stream(
             self._sender,
-            "GET",
-            f"{_path_of(_id_of(job))}/content",
+            _CONTENT,
+            _CONTENT.ask(_id_of(job))._replace(query={"index": str(index)}),
             accept="video/*, application/octet-stream",
             make=lambda data, _: data,
             billed="no",
-            query={"index": str(index)},
             timeouts=timeouts,
         )
 
@@ -265,21 +197,20 @@ class Videos:
     ) -> Path:
         """Save a finished video to a file, which is there when it is whole and not before.
 
+        Any key.
+
         Args:
             job: The job, or its id.
             path: Where to write, with the right suffix where it has none; by default a file in
                 the current folder that is named after the id.
             index: Which of its videos, from 0.
             overwrite: Replace a file that is there.
-            timeouts: Deadlines of this request, in place of the client's.
 
         Returns:
             The path that was written.
 
         Raises:
             FileExistsError: There is such a file already.
-            OpenRouterError: The request failed, or the video broke off.
-            OSError: The file cannot be written.
         """
         target = Path(path) if path is not None else Path(f"video-{_NO_NAME.sub('-', _id_of(job))}")
         async with self.content(job, index=index, timeouts=timeouts) as stream:
@@ -289,14 +220,9 @@ class Videos:
             await _write(stream, PartFile(target, overwrite=overwrite))
         return target
 
-    @_MODELS
+    @listing("GET /videos/models", key="none")
     def models(self) -> Listing[VideoModel]:
-        """List the models that make videos, with what each of them takes. No key is needed.
-
-        Raises:
-            OpenRouterError: From the list: the request failed.
-        """
-        return _MODELS.walk(self._sender)
+        """List the models that make videos, with what each of them takes. No key is needed."""
 
 
 async def _write(stream: ByteStream[bytes], file: PartFile) -> None:
@@ -325,17 +251,11 @@ def _id_of(job: VideoJob | str) -> str:
     return name
 
 
-def _path_of(name: str) -> str:
-    return f"{_PATH}/{quote(name, safe='')}"
-
-
 def _frame(name: str, picture: Reference) -> Attachment | dict[str, Any]:
     shown = reference_part(picture, name)
     if not isinstance(shown, Attachment):
         return cast("dict[str, Any]", msgspec.to_builtins(shown)) | {"frame_type": name}
-    made = Attachment(
-        "image", shown.source, name=shown.name, media_type=shown.media_type, start=shown.start
-    )
+    made = recast(shown, Attachment)
     made.options = shown.options | {"frame_type": name}
     return made
 
@@ -351,8 +271,7 @@ class _Sound(Attachment):
 
 def _guide(given: Guide, place: str) -> object:
     if isinstance(given, Attachment) and given.kind == "audio":
-        kind = given.media_type
-        return _Sound("audio", given.source, name=given.name, media_type=kind, start=given.start)
+        return recast(given, _Sound)
     if isinstance(given, AudioPart):
         inner = msgspec.to_builtins(given.input_audio)
         url = f"data:{audio_type(inner['format'])};base64,{inner['data']}"
@@ -362,15 +281,11 @@ def _guide(given: Guide, place: str) -> object:
 
 def _is_completed(job: VideoJob) -> bool:
     """Whether a job has its video, raising where it never will."""
-    if job.has_failed:
-        raise _failure(job)
-    return job.is_completed
-
-
-def _failure(job: VideoJob) -> VideoFailedError:
+    if not job.has_failed:
+        return job.is_completed
     why = f": {job.error}" if job.error else ""
     error = VideoFailedError(f"the video {job.id} has ended as {job.status!r}{why}")
     error.job = job
     error.generation_id = job.generation_id
     error.billed = "unknown" if job.cost is None else "yes" if job.cost > 0 else "no"
-    return error
+    raise error

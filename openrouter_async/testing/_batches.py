@@ -62,6 +62,8 @@ def add_batches(router: Router, answer: Callable[[ReceivedRequest], Reply]) -> N
     router.on("POST /batches", create, status=202)
     router.on("GET /batches", lambda call: _listed(rows.all(), call))
     router.on("GET /batches/{id}", get)
+    router.on("POST /api/beta/batches", create, status=202)  # where they were first
+    router.on("GET /api/beta/batches/{id}", get)
     router.on("DELETE /batches/{id}", delete)
 
 

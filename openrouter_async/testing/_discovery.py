@@ -30,6 +30,7 @@ def add_discovery(router: Router) -> None:
     router.on("GET /models/user", lambda call: _listed(rows_for(call.query), call))
     router.on("GET /model/{author}/{slug}", lambda call: {"data": _model(call)}, public=True)
     router.on("GET /models/{author}/{slug}/endpoints", _endpoints, public=True)
+    router.on("GET /parameters/{author}/{slug}", _parameters)
     router.on("GET /endpoints/zdr", _zdr, public=True)
     router.on("GET /embeddings/models", _embeddings, public=True)
     router.on("GET /providers", _providers, public=True)
@@ -115,6 +116,13 @@ def _model(call: Call) -> Row:
         if row["id"] == slug:
             return row
     raise RefusedError(404, f"No model {slug}")
+
+
+def _parameters(call: Call) -> Row:
+    """What a model can be told; the list of models says it too, and is documented."""
+    row = _model(call)
+    told = {"model": row["id"], "supported_parameters": row["supported_parameters"]}
+    return {"data": told}
 
 
 def _endpoint(row: Row) -> Row:

@@ -8,6 +8,7 @@ aiohttp.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Final, Literal, Self, TypeAlias, cast
 from urllib.parse import urlsplit
 
@@ -15,9 +16,12 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from openrouter_async._transport.network import load
 from openrouter_async.testing._tape import Interaction, Redactor, Tape
 
 __all__ = ["Recorder"]
+
+_log: Final = logging.getLogger("openrouter_async")
 
 _Framing: TypeAlias = Literal["chunked", "length"]
 
@@ -63,10 +67,13 @@ class Recorder:
         return f"http://127.0.0.1:{self._port}{self._path}"
 
     async def __aenter__(self) -> Self:
-        # Deadlines are the client's. What comes compressed nevertheless is decompressed, as it
-        # could not be redacted otherwise.
+        # Deadlines are the client's, and so are the authorities that it trusts. What comes
+        # compressed nevertheless is decompressed, as it could not be redacted otherwise.
+        trusted = load(None, needs_tls=self._origin.startswith("https:"))
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=None, sock_read=None), trust_env=True
+            connector=aiohttp.TCPConnector(ssl=True if trusted is None else trusted),
+            timeout=aiohttp.ClientTimeout(total=None, sock_read=None),
+            trust_env=True,
         )
         self._server = web.Server(
             self._handle, handler_cancellation=True, access_log=None, keepalive_timeout=3600.0
@@ -95,8 +102,10 @@ class Recorder:
                 allow_redirects=False,
                 skip_auto_headers=("User-Agent", "Content-Type"),
             )
-        except aiohttp.ClientError:
-            return _hung_up(request)  # there was no answer, and so there is nothing to record
+        except aiohttp.ClientError as error:
+            # There was no answer, and so there is nothing to record.
+            _log.warning("%s could not be reached to record it: %s", self._origin, error)
+            return _hung_up(request)
         async with answering as answer:
             return await self._pass_on(request, body, answer)
 
