@@ -38,7 +38,10 @@ class GenerationFailure(WireStruct):
 
 
 class GenerationContent(WireStruct):
-    """What was answered to ``{"prompt": ...}``, ``{"messages": [...]}`` or what was embedded."""
+    """What was asked and answered.
+
+    `input` is ``{"prompt": ...}`` or ``{"messages": [...]}``; of embeddings what was embedded.
+    """
 
     input: Any = None
     output: GenerationOutput | None = None

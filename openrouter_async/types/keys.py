@@ -17,9 +17,9 @@ _Limit: TypeAlias = Annotated[float, Meta(ge=0)] | None
 class KeyUsage(WireStruct):
     """What a key may spend and has spent, in USD; ``byok_`` is what own provider keys paid for.
 
-    `include_byok_in_limit` has that count too. `label` is the key with its middle left out; a
-    `limit` of None is none, and begins anew ``daily``, ``weekly``, ``monthly``, or never;
-    `expires_at` is in ISO 8601.
+    `label` is the key with its middle left out. Where `limit` is None, there is none; else it
+    begins anew ``daily``, ``weekly``, ``monthly`` or never, and `include_byok_in_limit` tells
+    whether what own provider keys paid for counts towards it. `expires_at` is in ISO 8601.
     """
 
     label: str | None = None

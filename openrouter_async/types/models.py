@@ -1,7 +1,7 @@
 """The models that the API offers, with what they can do and what they cost.
 
 What may live here: the rows of ``GET /models`` as they come. Prices are `Decimal`, never float:
-they are multiplied by millions. What a request costs by them is reckoned in `_prices`.
+they are multiplied by millions. What a request costs by them is reckoned in `_price`.
 """
 
 from __future__ import annotations

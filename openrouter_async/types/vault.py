@@ -13,7 +13,7 @@ from ._struct import WireStruct
 
 
 class VaultSecret(WireStruct):
-    """A secret, sent to its `hosts` only; a `fingerprint` tells values apart and shows none."""
+    """What is known of a secret: only its `hosts` get it; its `fingerprint` tells values apart."""
 
     name: str = ""
     hosts: list[str] | None = None
