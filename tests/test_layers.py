@@ -308,3 +308,21 @@ def test_importing_the_package_loads_what_a_chat_needs() -> None:
     assert not found, (
         f"import {PACKAGE} loads these, through the lines named: {json.dumps(found, indent=2)}"
     )
+
+
+# The types of chats, pictures, sound and files, which have no endpoint group to themselves.
+OF_CHATS = {
+    *("__init__", "_arrived", "_base64", "_history", "_lenient", "_price", "_pydantic", "_shown"),
+    *("_sniff", "_struct", "arrival", "attachment", "audio", "chat", "images", "media", "messages"),
+    *("options", "params", "plugins", "routing", "tools", "usage", "video"),
+}
+
+
+def test_all_endpoints_stay_small_enough_to_read() -> None:
+    """What a whole API takes by hand: its calls and their types fit into eight thousand lines."""
+    calls = list((FOLDER / "resources").glob("*.py"))
+    types = [path for path in (FOLDER / "types").glob("*.py") if path.stem not in OF_CHATS]
+    assert {path.stem for path in (FOLDER / "types").glob("*.py")} >= OF_CHATS
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in [*calls, *types])
+    print(f"{len(calls)} modules of calls and {len(types)} of types: {lines} lines")
+    assert lines < 8_000
