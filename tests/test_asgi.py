@@ -203,7 +203,7 @@ async def test_a_failure_after_five_tokens_keeps_the_five(
         "stalled": whole.stall_after(5),
     }[how]
     emulator.play(reply)
-    timeouts = Timeouts(idle=0.3, wire_idle=0.3) if how == "stalled" else None
+    timeouts = Timeouts(idle=0.3) if how == "stalled" else None
     make = lambda: relay(client.stream("Hi", model="m", timeouts=timeouts), protocol=protocol)  # noqa: E731
     expect = "without completing response" if protocol == "text" else None
     async with answering(make, expect=expect) as port:

@@ -75,6 +75,7 @@ from openrouter_async.testing import (
     replay,
 )
 from tests.authority import Authority
+from tests.fake_time import jumping
 from tests.quiet import (
     KEY,
     PNG,
@@ -393,6 +394,7 @@ async def test_the_wire_ends(damage: Cut | Reset, where: str, way: str) -> None:
         await cell(f"cut {where}", way, reply, place(where, reply, damage))
 
 
+@jumping
 async def test_the_wire_stands_still() -> None:
     """The same places, and nothing passes any more; all cells wait side by side."""
     async with quiet():

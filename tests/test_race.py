@@ -49,7 +49,7 @@ from tests.stepping import Interrupted, cancel_this
 SILENT = chat({"role": "assistant", "content": ""}, "too late").stall_after(1)
 """An answer that begins with a role, which says nothing, and then stands still."""
 GOOD = chat({"role": "assistant", "content": ""}, "a", "b", "c", images=[PNG])
-SOON = Timeouts(first_event=0.3)
+SOON = Timeouts(first_event=1.0)
 
 
 @pytest.fixture
