@@ -63,6 +63,20 @@ class ToolCalls:
             TooManyError: It would open more calls than are allowed.
         """
         function = piece.function
+        known = self._by_index.get(piece.index) if piece.index is not None else None
+        if (
+            known is not None
+            and function is not None
+            and function.arguments
+            and "{" not in function.arguments
+            and not piece.id
+            and not function.name
+            and (known.type or not piece.type)
+            and not piece.extra
+            and not function.extra
+        ):  # as nearly always: more of a call's arguments, which cannot be the beginning of others
+            known.arguments.append(function.arguments)
+            return known
         name = function.name if function is not None and function.name else ""
         arguments = function.arguments if function is not None and function.arguments else ""
         call = self._call_of(piece, name)

@@ -241,30 +241,41 @@ class ChatChunk(WireStruct):
         for choice in self.choices:
             if choice.index == 0:
                 delta = choice.delta
-                return reasoning_of(delta) or details_text(delta.reasoning_details)
+                details = delta.reasoning_details
+                return reasoning_of(delta) or (details_text(details) if details else "")
         return ""
 
     @property
     def images(self) -> list[Image]:
         """The new images of the first choice."""
-        return next((c.delta.images or [] for c in self.choices if c.index == 0), list[Image]())
+        for choice in self.choices:
+            if choice.index == 0:
+                return choice.delta.images or []
+        return []
 
     @property
     def audio(self) -> AudioDelta | None:
         """The new piece of sound of the first choice."""
-        return next((c.delta.audio for c in self.choices if c.index == 0), None)
+        for choice in self.choices:
+            if choice.index == 0:
+                return choice.delta.audio
+        return None
 
     @property
     def tool_calls(self) -> list[ToolCallDelta]:
         """The new parts of tool calls of the first choice."""
-        return next(
-            (c.delta.tool_calls or [] for c in self.choices if c.index == 0), list[ToolCallDelta]()
-        )
+        for choice in self.choices:
+            if choice.index == 0:
+                return choice.delta.tool_calls or []
+        return []
 
     @property
     def finish_reason(self) -> str | None:
         """Why the first choice ended, where this chunk says so."""
-        return next((c.finish_reason for c in self.choices if c.index == 0), None)
+        for choice in self.choices:
+            if choice.index == 0:
+                return choice.finish_reason
+        return None
 
 
 class Message(KeptStruct):
