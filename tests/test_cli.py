@@ -29,6 +29,7 @@ from openrouter_async.testing import Emulator, Reply, chat, http_error
 from openrouter_async.testing._pdf import make_pdf
 from openrouter_async.testing._png import draw_png
 from openrouter_async.types.models import Model
+from tests.authority import Authority
 
 KEY = "sk-or-v1-test-key"
 PDF = make_pdf("Ann signed it in May.", "Bob in June.")
@@ -633,8 +634,9 @@ def test_doctor_names_what_is_wrong(
         ({"OPENROUTER_BASE_URL": "https://h.invalid"}, "DNS"),
         ({"OPENROUTER_BASE_URL": "http://127.0.0.1:1"}, "connection"),
         ({"HTTPS_PROXY": "socks5://u:secret@h.example:1", "OPENROUTER_API_KEY": KEY}, "proxy"),
-        ({"HTTPS_PROXY": "http://u:secret@127.0.0.1:1", "OPENROUTER_API_KEY": KEY}, "API"),
-        ({"HTTPS_PROXY": "http://127.0.0.1:1"}, "key"),
+        ({"HTTPS_PROXY": "http://u:secret@127.0.0.1:1", "OPENROUTER_API_KEY": KEY}, "proxy"),
+        ({"HTTPS_PROXY": "http://u:secret@h.invalid:1", "OPENROUTER_API_KEY": KEY}, "proxy"),
+        ({"HTTPS_PROXY": "http://u:secret/@127.0.0.1:1", "OPENROUTER_API_KEY": KEY}, "proxy"),
     ],
 )
 def test_doctor_stops_at_the_first_obstacle(
@@ -651,14 +653,93 @@ def test_doctor_stops_at_the_first_obstacle(
     assert "secret" not in done.out
 
 
+def test_doctor_looks_at_the_key_where_a_proxy_leads(
+    server: Emulator, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing key is named, and a proxy that can be reached is not; what it refuses is told."""
+    monkeypatch.setenv("HTTPS_PROXY", server.base_url.removesuffix("/api/v1"))
+    monkeypatch.delenv("OPENROUTER_BASE_URL")
+    monkeypatch.delenv("OPENROUTER_API_KEY")
+    found = states(command("doctor", "--json"))
+    assert (found["key"], found["proxy"]) == ("failed", "ok")
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    done = command("doctor", "--json")
+    assert states(done)["API"] == "failed"  # the emulator is no proxy
+    assert "Look at HTTPS_PROXY" in done.out
+
+
 def test_doctor_speaks_of_tls(
     server: Emulator, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where TLS cannot be had, certificates are what the next step is about."""
+    """A server that speaks no TLS is told from one whose certificate is not trusted."""
     monkeypatch.setenv("OPENROUTER_BASE_URL", server.base_url.replace("http:", "https:"))
     done = command("doctor", "--json")
     assert states(done)["connection"] == "failed"
-    assert "SSL_CERT_FILE" in done.out
+    assert "does not speak TLS" in done.out
+    assert "SSL_CERT_FILE" not in done.out
+
+
+def test_doctor_speaks_of_certificates(
+    authority: Authority, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate that nobody vouches for is the reason, and SSL_CERT_FILE mends it."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    with Emulator.in_thread(ssl=authority.server) as emulator:
+        monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
+        done = command("doctor", "--json")
+        assert states(done)["connection"] == "failed"
+        assert "certificate" in done.out
+        assert "SSL_CERT_FILE" in done.out
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        assert set(states(command("doctor", "--json")).values()) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("path", "environment", "words"),
+    [
+        ("127.0.0.1:1", {"OPENROUTER_API_KEY": KEY}, ("nothing listens there", "Start it")),
+        (None, {}, ("it wants a key", "Set OPENROUTER_API_KEY")),
+    ],
+)
+def test_doctor_speaks_of_other_servers(
+    server: Emulator,
+    command: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str | None,
+    environment: dict[str, str],
+    words: tuple[str, ...],
+) -> None:
+    """What to do at a server of one's own is not what to do at OpenRouter."""
+    monkeypatch.delenv("OPENROUTER_API_KEY")
+    if path is not None:
+        monkeypatch.setenv("OPENROUTER_BASE_URL", f"http://{path}/api/v1")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    done = command("doctor")
+    assert done.code == 1
+    assert all(word in done.out for word in words), done.out
+    assert "Errno" not in done.out
+    assert "openrouter.ai" not in done.out
+
+
+def test_doctor_fits_the_terminal(server: Emulator, on_screen: Any) -> None:
+    """On a terminal the lines are broken between words, and stay in their column."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", on_screen("doctor")).splitlines()
+    assert max(map(len, lines)) <= 100
+    further = [line for line in lines if line.startswith(" ")]
+    assert further
+    assert {len(line) - len(line.lstrip()) for line in further} == {len("ok    connection  ")}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("chta", "Did you mean 'chat'?"), ("modles", "Did you mean 'models'?"), ("zzz", "'zzz'.")],
+)
+def test_a_misspelt_command_is_told_what_is_meant(command: Any, given: str, said: str) -> None:
+    """The command that is meant is named, and nothing is where none is like it."""
+    done = command(given)
+    assert done.code == 2
+    assert done.err.rstrip().endswith(said)
 
 
 def test_doctor_doubts_a_foreign_key(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:

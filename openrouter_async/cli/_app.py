@@ -49,6 +49,23 @@ class Commands(click.Group):
         command: click.Command = import_module(f"openrouter_async.cli._{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called, or name the ones that may be meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            meant = get_close_matches(args[0], _COMMANDS) if args[0] not in _COMMANDS else []
+            if not meant:
+                raise
+            names = " or ".join(f"'{name}'" for name in meant)
+            raise click.UsageError(
+                f"No such command '{args[0]}'. Did you mean {names}?", ctx
+            ) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing any."""
         with formatter.section("Commands"):

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import socket
+from errno import ECONNREFUSED
 from importlib import metadata
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -28,7 +31,7 @@ from openrouter_async.cli._setup import (
     open_client,
 )
 from openrouter_async.cli._words import money, printable
-from openrouter_async.errors import AuthenticationError, NotFoundError
+from openrouter_async.errors import AuthenticationError, NotFoundError, ProxyError, TLSError
 
 if TYPE_CHECKING:
     import ssl
@@ -38,6 +41,16 @@ __all__ = ["Finding", "address", "answer", "connection", "dns", "key", "proxy", 
 _PATIENCE: Final = 10.0
 _KEYS: Final = "https://openrouter.ai/settings/keys"
 _CREDIT: Final = "https://openrouter.ai/settings/credits"
+_NUMBER: Final = re.compile(r"\[Errno (\d+)\]")
+_NOT_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
+_LOOK_AT_PROXY: Final = (
+    "Look at HTTPS_PROXY: http://host:port, with name:password@ before the host where the proxy "
+    "wants them (their / @ and : as %2F %40 and %3A). Unset it where the network needs no proxy."
+)
+_LOOK_AT_TRUST: Final = (
+    "Does a company's proxy open TLS? Set SSL_CERT_FILE to its certificate file. "
+    "Otherwise look at this machine's clock and certificates."
+)
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -106,8 +119,10 @@ def address() -> Finding:
     return Finding(name="address", said=url if is_openrouter() else f"{url}, not OpenRouter itself")
 
 
-def proxy() -> tuple[Finding, bool]:
+async def proxy() -> tuple[Finding, bool]:
     """Look for a proxy in the environment, and give whether requests go through one."""
+    import asyncio
+
     try:
         found = environment_proxy(base_url())
     except OpenRouterError as error:
@@ -115,15 +130,31 @@ def proxy() -> tuple[Finding, bool]:
         return Finding(name="proxy", state="failed", said=said, next=further), True
     if found is None:
         return Finding(name="proxy", said="none"), False
-    host = urlsplit(found).netloc.rpartition("@")[2]
-    return Finding(name="proxy", said=f"{host}, from the environment; it finds the server"), True
+    try:
+        host, port = _origin(found)
+    except ValueError:  # what seems to be a port may be a part of the password
+        said = "the environment names one whose port is no number"
+        return Finding(name="proxy", state="failed", said=said, next=_LOOK_AT_PROXY), True
+    shown = f"{host}:{port}"
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError, UnicodeError) as error:
+        return Finding(
+            name="proxy",
+            state="failed",
+            said=f"{shown}, from the environment, cannot be reached: {_reason(error)}",
+            next=_LOOK_AT_PROXY,
+        ), True
+    writer.transport.abort()
+    return Finding(name="proxy", said=f"{shown}, from the environment; it finds the server"), True
 
 
 async def dns() -> Finding:
     """Find the server's address."""
     import asyncio
 
-    host, port = _origin()
+    host, port = _origin(base_url())
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(_PATIENCE):
@@ -145,7 +176,7 @@ async def connection() -> Finding:
     import asyncio
     import ssl
 
-    host, port = _origin()
+    host, port = _origin(base_url())
     is_tls = urlsplit(base_url()).scheme == "https"
     started = monotonic()
     try:
@@ -153,19 +184,17 @@ async def connection() -> Finding:
             context = await asyncio.to_thread(ssl.create_default_context) if is_tls else None
             _, writer = await asyncio.open_connection(host, port, ssl=context)
     except ssl.SSLError as error:
-        return Finding(
-            name="connection",
-            state="failed",
-            said=f"no trusted connection: {error.reason or _reason(error)}",
-            next="Does a company's proxy open TLS? Set SSL_CERT_FILE to its certificate file. "
-            "Otherwise look at this machine's clock and certificates.",
-        )
+        return _untrusted(error)
     except (OSError, TimeoutError) as error:
+        is_here = host == "localhost" or host.startswith("127.")
         return Finding(
             name="connection",
             state="failed",
             said=f"{host} port {port} takes no connection: {_reason(error)}",
-            next="Look for a firewall, or set HTTPS_PROXY where the network has a proxy.",
+            next="Is the server running on this machine? Start it, or set OPENROUTER_BASE_URL to "
+            "where it is."
+            if is_here
+            else "Look for a firewall, or set HTTPS_PROXY where the network has a proxy.",
         )
     spoken = _spoken(writer.get_extra_info("ssl_object"))
     writer.transport.abort()
@@ -182,8 +211,7 @@ async def answer() -> list[Finding]:
             facts = await key_facts(client)
             account = await account_left(client, facts)
     except AuthenticationError as error:
-        said, further = f"the API refuses the key: {error}", f"Look at the key at {_KEYS}"
-        return [Finding(name="API", state="failed", said=printable(said), next=further)]
+        return [_refused(error)]
     except NotFoundError:
         return [Finding(name="API", said="it answers, and knows no keys: not OpenRouter itself")]
     except (OpenRouterError, click.ClickException) as error:
@@ -191,6 +219,32 @@ async def answer() -> list[Finding]:
     took = 1000 * (monotonic() - started)
     found = Finding(name="API", said=f"it answers in {took:.0f} ms and takes the key")
     return [found, _credit(facts), *([] if account is None else [_account(account)])]
+
+
+def _refused(error: AuthenticationError) -> Finding:
+    further = f"Look at the key at {_KEYS}"
+    if not is_openrouter():
+        further = "Set OPENROUTER_API_KEY to a key of this server."
+    has_key = has_key_in_environment() or kept_key(base_url()) is not None
+    said = f"the API refuses the key: {error}" if has_key else "it wants a key, and there is none"
+    return Finding(name="API", state="failed", said=printable(said), next=further)
+
+
+def _untrusted(error: ssl.SSLError) -> Finding:
+    why = getattr(error, "verify_message", "")
+    if not why and error.reason in _NOT_TLS:
+        return Finding(
+            name="connection",
+            state="failed",
+            said="the server there does not speak TLS",
+            next="Is it one of plain HTTP? Then its address begins with http://",
+        )
+    return Finding(
+        name="connection",
+        state="failed",
+        said=f"no trusted connection: {why or error.reason or _reason(error)}",
+        next=_LOOK_AT_TRUST,
+    )
 
 
 def _account(left: float) -> Finding:
@@ -206,12 +260,14 @@ def _account(left: float) -> Finding:
 
 def _unanswered(error: Exception) -> Finding:
     said = error.format_message() if isinstance(error, click.ClickException) else str(error)
-    return Finding(
-        name="API",
-        state="failed",
-        said=printable(said),
-        next="Try again in a minute; is there trouble at https://status.openrouter.ai?",
-    )
+    further = "Try again in a minute."
+    if isinstance(error, ProxyError):
+        further = _LOOK_AT_PROXY
+    elif isinstance(error, TLSError):
+        further = _LOOK_AT_TRUST
+    elif is_openrouter():
+        further = "Try again in a minute; is there trouble at https://status.openrouter.ai?"
+    return Finding(name="API", state="failed", said=printable(said), next=further)
 
 
 def _credit(facts: dict[str, Any]) -> Finding:
@@ -239,8 +295,8 @@ def _credit(facts: dict[str, Any]) -> Finding:
     return Finding(name="credit", said=f"the key has no limit of its own; {used}; {where}")
 
 
-def _origin() -> tuple[str, int]:
-    parts = urlsplit(base_url())
+def _origin(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
@@ -251,4 +307,8 @@ def _spoken(tls: ssl.SSLObject | None) -> str:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"nothing within {_PATIENCE:.0f} s"
+    number = _NUMBER.search(str(error))  # asyncio says in its own words what the system calls it
+    if number is not None and not isinstance(error, socket.gaierror):
+        code = int(number[1])
+        return "nothing listens there" if code == ECONNREFUSED else os.strerror(code)
     return str(getattr(error, "strerror", None) or error or type(error).__name__)

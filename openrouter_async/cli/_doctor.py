@@ -44,7 +44,7 @@ async def _examine() -> list[Finding]:
     findings = [_checks.versions(), key, address]
     if address.has_failed:
         return findings
-    proxy, is_used = _checks.proxy()
+    proxy, is_used = await _checks.proxy()
     findings.append(proxy)
     if not is_used:
         for check in (_checks.dns, _checks.connection):
@@ -57,13 +57,19 @@ async def _examine() -> list[Finding]:
 
 
 def _show(findings: Sequence[Finding]) -> None:
+    from rich.cells import cell_len
     from rich.text import Text
 
     console = stdout_console()
     width = max(len(finding.name) for finding in findings)
+    margin = len("FAIL") + 2 + width + 2
     for finding in findings:
         mark, colour = _MARKS[finding.state]
-        line = Text.assemble((mark, colour), f"  {finding.name:<{width}}  {finding.said}")
-        console.print(line, soft_wrap=True)
-        if finding.next:
-            console.print(Text(f"{'':{width + 8}}{finding.next}"), soft_wrap=True)
+        head = Text.assemble((mark, colour), f"  {finding.name:<{width}}  ")
+        for text in filter(None, (finding.said, finding.next)):
+            # Where programs read, a finding is one line.
+            is_wrapped = console.is_terminal and console.width > 2 * margin
+            room = console.width - margin if is_wrapped else cell_len(text) + 1
+            for line in Text(text).wrap(console, room):
+                console.print(head + line, soft_wrap=True)
+                head = Text(" " * margin)
