@@ -20,6 +20,7 @@ from openrouter_async.errors import (
     OpenRouterError,
     ProtocolError,
     QueueTimeout,
+    RateLimitError,
     StreamAPIError,
 )
 from openrouter_async.integrations.asgi import (
@@ -320,6 +321,18 @@ async def test_the_words_can_be_ones_own(client: OpenRouter, emulator: Emulator)
     async with answering(make) as port:
         assert (await get(port)).json()["error"]["message"] == "Oh dear."
         assert b'"Oh dear."' in (await get(port)).body
+
+
+async def test_settings_of_the_client_are_not_told(emulator: Emulator) -> None:
+    """Whoever reads the answer hears the API's sentence, and not why the client gave up."""
+    emulator.always(http_error(429, "Slow [1], and wait", headers={"Retry-After": "400"}))
+    for retry in (RetryPolicy(max_wait=60), RetryPolicy(total=1.0, max_wait=1000)):
+        async with OpenRouter(KEY, base_url=emulator.base_url, retry=retry) as client:
+            with pytest.raises(RateLimitError, match=r"\[429\], and .*(max_wait|total)=") as caught:
+                await client.complete("Hi", model="m")
+        answer = error_answer(caught.value)
+        assert answer.words == "Slow [1], and wait"
+        assert answer.headers["retry-after"] == "400"
 
 
 @pytest.mark.parametrize(

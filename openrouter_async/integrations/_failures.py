@@ -43,9 +43,8 @@ _WORDS: Final[tuple[tuple[type[OpenRouterError], str], ...]] = (
     (OutputError, "The model's answer does not have the form that was asked for."),
     (ProtocolError, "The model's answer cannot be read."),
 )
-_FACTS: Final = re.compile(
-    r" \[\d{3}\b[^\[\]]*\]$"
-)  # for who reads a log: the status, the provider
+# For who reads a log: the status, the provider, and which bound of the retries was met.
+_FACTS: Final = re.compile(r" \[\d{3}\b[^\[\]]*\](?:, and [^\[\]]*)?$")
 _DEFAULT: Final = "The model could not answer."
 
 # Where the error names no status of its own.
