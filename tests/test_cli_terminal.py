@@ -184,6 +184,43 @@ def test_commands_are_processes(server: Emulator, tmp_path: Path) -> None:
         assert b"Warning" not in err, err
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("pdf a.pdf -q Who?", "tokens"),
+        ("models mini --sort price", "openai/gpt-4o-mini"),
+        ("cost", "this month"),
+        ("doctor", "plain HTTP"),
+        ("batch in.jsonl out.jsonl", "2 of 2 done"),
+    ],
+)
+def test_every_command_is_at_home_on_a_terminal(
+    server: Emulator, tmp_path: Path, line: str, shown: str
+) -> None:
+    """Lines for people fit the terminal, and `--json` writes JSON there, too, without colours."""
+    (tmp_path / "a.pdf").write_bytes(make_pdf("Ann signed it."))
+    questions = [{"prompt": "Hi", "model": "openai/gpt-4o-mini"}] * 2
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, questions)))
+    with Terminal(server, *line.split(), folder=tmp_path) as terminal:
+        assert terminal.end() == 0, terminal.text
+    assert shown in terminal.text
+    assert "Traceback" not in terminal.text
+    as_json = [*line.replace("out.jsonl", "again.jsonl").split(), "--json"]
+    with Terminal(server, *as_json, folder=tmp_path) as terminal:
+        assert terminal.end() == 0, terminal.text
+    assert "\x1b" not in terminal.raw
+    assert json.loads(terminal.text)
+
+
+def test_ctrl_c_ends_the_emulator(server: Emulator, tmp_path: Path) -> None:
+    """On a terminal it is ended by the key that it names, quietly."""
+    with Terminal(server, "emulator", folder=tmp_path) as terminal:
+        terminal.until("Ctrl-C ends it.")
+        terminal.type("\x03")
+        assert terminal.end() == 0
+    assert "Traceback" not in terminal.text
+
+
 def test_help_is_there_without_the_network_stack(tmp_path: Path) -> None:
     """Help imports neither aiohttp nor rich, of a command neither, and lists every command."""
     code = (
