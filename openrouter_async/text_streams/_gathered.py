@@ -12,6 +12,7 @@ of `EventStream`.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from operator import attrgetter
 from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeVar, cast
@@ -47,7 +48,7 @@ class Tokens(Protocol):
     def total_tokens(self) -> int: ...
 
 
-class SoFar(Generic[E, R]):
+class SoFar(ABC, Generic[E, R]):
     """An answer while its events come.
 
     Attributes:
@@ -74,18 +75,18 @@ class SoFar(Generic[E, R]):
         self.provider: str | None = None
         self.usage: Any = None
 
+    @abstractmethod
     def add(self, event: E, /) -> None:
         """Take the next event."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def finish_reasons(self) -> tuple[str, ...]:
         """Why the answer ended, in the words of its endpoint; empty before it has."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self) -> R:
         """Give the answer so far."""
-        raise NotImplementedError
 
 
 class GatheredStream(EventStream[E], Generic[E, R]):
@@ -114,7 +115,7 @@ class GatheredStream(EventStream[E], Generic[E, R]):
     @staticmethod
     def _event_of(body: bytes, fields: dict[str, msgspec.Raw]) -> bytes | None:
         """Give the event that a whole answer stands for; None where it is no answer."""
-        raise NotImplementedError
+        return None
 
     def __init__(
         self,
