@@ -447,7 +447,6 @@ def test_a_number_of_thousands_of_digits_is_read() -> None:
 @pytest.mark.parametrize(
     "wire",
     [b"", b" ", b"[]", b"null", b'"x"', b"3", b"{", b'{"a"', b"{'a': 1}", b"<html>", b"\xff", b"{}}",
-     b'{"choices":1,"x":' + b"[" * 900 + b"]" * 900 + b"}",
      b'{"choices":1,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
      b"[" * 100_000,
      b'{"choices":[{"delta":{"content":' + b'[{"thinking":' * 400 + b"1" + b"}]" * 400 + b"}}]}"],
@@ -457,3 +456,16 @@ def test_what_is_no_object_is_refused(wire: bytes) -> None:
     """Bytes that are no JSON object, or one that is too deep to follow, raise one error."""
     with pytest.raises(NotAnObjectError):
         decode_leniently(wire, ChatChunk)
+
+
+def test_what_is_nearly_too_deep_is_read_whole_or_refused() -> None:
+    """How deep Python follows depends on its version; what it does not follow raises that error."""
+    depth = 900
+    wire = b'{"choices":1,"debug":{"x":' + b"[" * depth + b"]" * depth + b"}}"
+    try:
+        value: Any = (decode_leniently(wire, ChatChunk).debug or {})["x"]
+    except NotAnObjectError:
+        return
+    for _ in range(depth - 1):
+        (value,) = value
+    assert value == []
