@@ -31,7 +31,8 @@ async def draw(client: OpenRouter, prompt: str, folder: Path) -> None:
     )
     try:
         path = await result.image.save_async(folder / "by-night", overwrite=True)
-        print(f"{path.name}: {result.image.width} x {result.image.height}, cost ${result.cost}")
+        size = f"{result.image.width} x {result.image.height}"
+        print(f"{path.name}: {size}, cost ${result.cost or 0:.6f}")
     except OutputError as error:  # the model answered, and drew nothing
         print(error)
 

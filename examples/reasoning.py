@@ -20,7 +20,8 @@ async def ask(client: OpenRouter) -> None:
         if chunk.reasoning:
             print(f"\033[2m{chunk.reasoning}\033[0m", end="", flush=True)
         print(chunk.text, end="", flush=True)
-    print(f"\n{stream.reasoning_tokens} tokens of reasoning, cost ${await stream.settle_cost()}")
+    cost = await stream.settle_cost()
+    print(f"\n{stream.reasoning_tokens} tokens of reasoning, cost ${cost or 0:.6f}")
 
 
 async def main() -> None:

@@ -13,11 +13,7 @@ import msgspec
 from openrouter_async.types import ChatCompletion
 
 if TYPE_CHECKING:
-    from openrouter_async.types.anthropic import AnthropicMessage
-    from openrouter_async.types.completions import CompletionResponse
-    from openrouter_async.types.responses import Response
-
-    Answer: TypeAlias = ChatCompletion | Response | AnthropicMessage | CompletionResponse
+    from openrouter_async.hooks._facts import TextAnswer
 
 __all__ = ["Sent", "received_in", "sent_in"]
 
@@ -51,7 +47,7 @@ def sent_in(body: bytes) -> Sent:
     return Sent(instructions, [_sent(one) for one in messages if isinstance(one, (str, dict))])
 
 
-def received_in(answer: Answer) -> list[_Fields]:
+def received_in(answer: TextAnswer) -> list[_Fields]:
     """Give the messages of an answer, one a choice."""
     if isinstance(answer, ChatCompletion):
         return [
