@@ -8,8 +8,8 @@ OpenTelemetry with an SDK that records spans and metrics and exports to nowhere,
 same with `every_gap=True`, *spans* the same without metrics; *sdk* is a hook that calls the SDK as
 often and with as much as *otel* does, and has no other work: nothing can cost less that records
 the same. *short/100* has a hundred chunks in each of its streams, which come at once as those of
-*short* do; *trickle/20* is a hundred streams of twenty, which come one by one. Needs
-`opentelemetry-sdk`.
+*short* do; *trickle/20* is a hundred streams of twenty, which come one by one, and *trickle/50* and
+*trickle/100* are longer ones. Needs `opentelemetry-sdk`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,16 @@ from openrouter_async.integrations.otel import OpenTelemetry
 from ._server import CHUNKS, serving
 
 KEY = "sk-or-v1-benchmark"
-SCENES = ("packed", "burst", "trickle", "short", "short/100", "trickle/20")
+SCENES = (
+    "packed",
+    "burst",
+    "trickle",
+    "short",
+    "short/100",
+    "trickle/20",
+    "trickle/50",
+    "trickle/100",
+)
 SHORT_STREAMS = 100
 
 # What one request tells the SDK.
