@@ -47,7 +47,7 @@ INSTALLS = re.compile(r"(?:(?:python -m )?pip|uv (?:add|pip)|make|git|cd|source)
 SERVES = re.compile(r"openrouter-async emulator\b.*")
 
 # What only the tests of tests/integration have; they run the blocks that import it.
-LARGE = {"IPython", "openai", "openrouter", "ray"}
+LARGE = {"IPython", "litestar", "openai", "openrouter", "ray"}
 # Names that a page takes as given, and the library behind each.
 OTHERS = {"openai_client": "openai", "official": "openrouter"}
 

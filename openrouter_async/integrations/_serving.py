@@ -11,7 +11,7 @@ the loop gets a turn of its own every few pieces, or nobody would learn that a r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any, Final, TypeAlias
 
@@ -23,8 +23,9 @@ from ._protocols import Pieces
 
 __all__ = ["Headers", "Receive", "Scope", "Send", "Serving", "until_gone"]
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
+# Each framework has types of its own for these two, and none takes those of another.
+Scope: TypeAlias = Any
+Message: TypeAlias = Any
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
