@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from openrouter_async.testing import Emulator
 
 SHARED_VARIABLE = "OPENROUTER_ASYNC_SHARED"
+
+# Whoever starts the tests in the background (`nohup`, `&` in a script) has them ignore Ctrl-C, and
+# so would all that they start, for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def shared_folder() -> Path | None:
