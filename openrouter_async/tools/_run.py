@@ -189,7 +189,7 @@ class ToolRun:
 
         Args:
             call_id: The ``id`` of one of `pending`.
-            result: Text as it is, anything else as JSON.
+            result: Text and parts of a message as they are, anything else as JSON.
 
         Raises:
             KeyError: No such call is pending.
