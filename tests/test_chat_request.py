@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from inspect import signature
 from types import MappingProxyType
@@ -220,6 +221,13 @@ def test_every_keyword_of_a_call_can_be_suggested() -> None:
     every = set[str]().union(*taken.values()) - positional - set(ChatParams.__annotations__)
     assert set(_OF_CALLS) == every
     assert all(name in taken[call] for name, call in _OF_CALLS.items())
+
+
+def test_what_the_docstring_tells_are_fields() -> None:
+    """The docstring explains fields that there are, first and last among them."""
+    said = set(re.findall(r"^        (\w+): ", ChatParams.__doc__ or "", re.MULTILINE))
+    assert said <= set(ChatParams.__annotations__)
+    assert {"temperature", "max_completion_tokens", "session_id", "usage"} <= said
 
 
 def test_a_class_is_no_format_of_an_answer() -> None:
