@@ -204,7 +204,7 @@ def test_the_switch_of_other_clients_is_refused() -> None:
     """Who writes `stream=True`, as with other clients, is told the two calls."""
     given: Plain = {"stream": True}
     with pytest.raises(TypeError, match=r"client.stream\(...\) streams, client.complete\(...\)"):
-        OpenRouter(KEY).stream("Hi", **given)
+        _ = OpenRouter(KEY).stream("Hi", **given)
 
 
 def test_every_keyword_of_a_call_can_be_suggested() -> None:

@@ -200,7 +200,7 @@ async def test_after_it(openrouter_emulator):
     printed = run(status=1)
     assert "3 passed, 1 error" in printed
     assert "ERROR at teardown of test_kept" in printed
-    assert "1 streams were left open" in printed
+    assert "streams were left open (1)" in printed
 
 
 TALK = """
