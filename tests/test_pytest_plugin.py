@@ -23,6 +23,9 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.write(
+            "pytest.ini", "[pytest]\n"
+        )  # else pytest looks for settings in the folders above
 
     def write(self, name: str, source: str) -> None:
         """Put a file into the folder."""
