@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import pytest
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from openrouter_async import OpenRouter
     from openrouter_async.testing import Cassette, Emulator, RecordMode
 
-_KEY = "sk-or-v1-no-real-key"
+_KEY: Final = "sk-or-v1-no-real-key"
+_RAN_THROUGH: Final = pytest.StashKey[bool]()
+
+
+class _TestFailed(Exception):
+    """Ends a cassette without keeping what it recorded."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,18 +44,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Note whether the test itself ran through, which its fixtures are not told."""
+    if call.when == "call":
+        item.stash[_RAN_THROUGH] = call.excinfo is None
+
+
 @pytest.fixture
-def openrouter_emulator(monkeypatch: pytest.MonkeyPatch) -> Generator[Emulator]:
+def openrouter_emulator(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Emulator]:
     """A server on loopback that speaks the API, and that this process takes for OpenRouter.
 
     It runs in a thread of its own, so any test and any event loop can use it. While it runs, the
-    environment names it, so that code that makes its own ``OpenRouter()`` talks to it too.
+    environment names it, so that code that makes its own ``OpenRouter()`` talks to it too; in a
+    test with `openrouter_cassette` it names that one.
     """
     from openrouter_async.testing import Emulator
 
     with Emulator.in_thread() as emulator:
-        monkeypatch.setenv("OPENROUTER_API_KEY", _KEY)
-        monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
+        # Else the cassette would take the emulator for the server to be recorded.
+        if "openrouter_cassette" not in request.fixturenames:
+            monkeypatch.setenv("OPENROUTER_API_KEY", _KEY)
+            monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
         yield emulator
 
 
@@ -79,7 +96,8 @@ def openrouter_cassette(
 ) -> Generator[Cassette]:
     """Real traffic, recorded once (``--openrouter-record=new``) and played from then on.
 
-    The environment names the server on loopback that does it, as with `openrouter_emulator`.
+    The environment names the server on loopback that does it, as with `openrouter_emulator`. A
+    test that fails leaves the recording as it was.
     """
     from openrouter_async.testing import cassette
 
@@ -91,11 +109,16 @@ def openrouter_cassette(
             "OPENROUTER_API_KEY set",
             pytrace=False,
         )
-    with cassette(path, record=mode, redact=openrouter_redactions) as recorded:
+    with (
+        suppress(_TestFailed),
+        cassette(path, record=mode, redact=openrouter_redactions) as recorded,
+    ):
         if not recorded.is_recording:
             monkeypatch.setenv("OPENROUTER_API_KEY", _KEY)
         monkeypatch.setenv("OPENROUTER_BASE_URL", recorded.base_url)
         yield recorded
+        if recorded.is_recording and not request.node.stash.get(_RAN_THROUGH, False):
+            raise _TestFailed
 
 
 @pytest.fixture

@@ -516,7 +516,7 @@ class OpenRouter(Endpoints):
             under way.
 
         Raises:
-            TypeError: An argument has the wrong type.
+            TypeError: An argument has the wrong type, or a keyword is unknown.
             ValueError: `concurrency` is smaller than 1.
             RuntimeError: The client is closed; from the run, where that happens meanwhile.
 

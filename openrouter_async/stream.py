@@ -72,6 +72,11 @@ class ChatStream(EventStream[ChatChunk]):
         ending: How the stream ended; None while it has not.
         attempts: With ``fallback`` or ``hedge_after``, the requests that were sent, in order;
             otherwise none.
+
+    Raises:
+        OpenRouterError: From whatever reads it: the request or the answer failed, and
+            ``error.partial`` is what had come. See `errors`.
+        RuntimeError: From a second loop.
     """
 
     __slots__ = (

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
+from inspect import signature
 from types import MappingProxyType
 from typing import Any, cast
 
 import msgspec
 import pytest
 
-from openrouter_async import ChatCompletion, Message, ProtocolError, RateLimitError, ToolCall
+from openrouter_async import (
+    CallParams,
+    ChatCompletion,
+    ChatParams,
+    Message,
+    OpenRouter,
+    ProtocolError,
+    RateLimitError,
+    ToolCall,
+)
 from openrouter_async._completion import completion_from
 from openrouter_async._config import Secret, checked_headers
 from openrouter_async.errors import (
@@ -21,6 +32,7 @@ from openrouter_async.errors import (
     StreamAPIError,
 )
 from openrouter_async.resources._messages import checked_messages
+from openrouter_async.resources._params import _OF_CALLS  # pyright: ignore[reportPrivateUsage]
 from openrouter_async.resources.chat import chat_body
 from openrouter_async.types import (
     Choice,
@@ -169,6 +181,10 @@ def test_a_struct_of_ones_own_is_a_part() -> None:
         ("reasonning", "did you mean 'reasoning'?"),
         ("Tools", "did you mean 'tools'?"),
         ("zzzzzz", "newer fields go into extra_body"),
+        ("store", "newer fields go into extra_body"),
+        ("timeout", "did you mean 'timeouts'?"),
+        ("max_turn", "did you mean 'max_turns'?"),
+        ("response_typ", "did you mean 'response_type'?"),
     ],
 )
 def test_an_unknown_keyword_is_refused(name: str, hint: str) -> None:
@@ -176,6 +192,48 @@ def test_an_unknown_keyword_is_refused(name: str, hint: str) -> None:
     with pytest.raises(TypeError) as caught:
         body(**{name: 1})
     assert str(caught.value) == f"unknown keyword {name!r}; {hint}"
+
+
+def test_a_keyword_of_another_call_is_refused() -> None:
+    """A keyword that only another call takes is a TypeError that names that call."""
+    with pytest.raises(TypeError, match=r"'max_turns' here; client.run_tools\(...\) has it"):
+        body(max_turns=3)
+
+
+def test_the_switch_of_other_clients_is_refused() -> None:
+    """Who writes `stream=True`, as with other clients, is told the two calls."""
+    given: Plain = {"stream": True}
+    with pytest.raises(TypeError, match=r"client.stream\(...\) streams, client.complete\(...\)"):
+        _ = OpenRouter(KEY).stream("Hi", **given)
+
+
+def test_every_keyword_of_a_call_can_be_suggested() -> None:
+    """What the calls of a client take beside the fields of a request is known, and where from."""
+    calls = ("stream", "complete", "stream_images", "stream_pdf", "run_tools", "map")
+    taken = {
+        call: {
+            *(it.name for it in signature(getattr(OpenRouter, call)).parameters.values()),
+            *CallParams.__annotations__,
+        }
+        for call in (*calls, "conversation")
+    }
+    positional = {"self", "messages", "prompt", "documents", "requests", "params", "model"}
+    every = set[str]().union(*taken.values()) - positional - set(ChatParams.__annotations__)
+    assert set(_OF_CALLS) == every
+    assert all(name in taken[call] for name, call in _OF_CALLS.items())
+
+
+def test_what_the_docstring_tells_are_fields() -> None:
+    """The docstring explains fields that there are, first and last among them."""
+    said = set(re.findall(r"^        (\w+): ", ChatParams.__doc__ or "", re.MULTILINE))
+    assert said <= set(ChatParams.__annotations__)
+    assert {"temperature", "max_completion_tokens", "session_id", "usage"} <= said
+
+
+def test_a_class_is_no_format_of_an_answer() -> None:
+    """A class in place of the wire form is sent to the keyword that takes it."""
+    with pytest.raises(TypeError, match=r"got the class Reply; give it as response_type"):
+        body(response_format=type("Reply", (), {}))
 
 
 @pytest.mark.parametrize(

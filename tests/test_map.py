@@ -190,6 +190,15 @@ async def test_wrong_arguments_raise_at_the_call(
         client.map(*arguments)
 
 
+async def test_a_misspelt_keyword_raises_at_the_call(client: OpenRouter) -> None:
+    """A misspelt keyword fails the call and not each of its requests."""
+    given: dict[str, Any] = {"concurency": 3}
+    with pytest.raises(TypeError, match="did you mean 'concurrency'"):
+        client.map(["Hi"], **given)
+    with pytest.raises(TypeError, match="did you mean 'concurrency'"):
+        ChatRequest("Hi", **given)
+
+
 @pytest.mark.parametrize("concurrency", [0, -1, 1.5, True, "4"])
 async def test_wrong_concurrency_raises_at_the_call(client: OpenRouter, concurrency: Any) -> None:
     """The number at a time is a whole number from 1 on."""

@@ -27,7 +27,7 @@ async def test_a_stream_that_is_held_is_found(client: OpenRouter, emulator: Emul
     assert_no_open_streams(before)
     await anext(stream)
     assert [found for found in open_streams() if found not in before] == [stream]
-    with pytest.raises(AssertionError, match=r"1 streams were left open.*1 deltas"):
+    with pytest.raises(AssertionError, match=r"streams were left open \(1\).*1 deltas"):
         assert_no_open_streams(before)
     assert_no_open_streams([*before, stream])
     stream.close()

@@ -23,6 +23,9 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.write(
+            "pytest.ini", "[pytest]\n"
+        )  # else pytest looks for settings in the folders above
 
     def write(self, name: str, source: str) -> None:
         """Put a file into the folder."""
@@ -200,7 +203,7 @@ async def test_after_it(openrouter_emulator):
     printed = run(status=1)
     assert "3 passed, 1 error" in printed
     assert "ERROR at teardown of test_kept" in printed
-    assert "1 streams were left open" in printed
+    assert "streams were left open (1)" in printed
 
 
 TALK = """
@@ -264,6 +267,52 @@ def openrouter_redactions():
     printed = run("-k", "France", status=1)
     assert "messages[0].content differs" in printed
     assert "record it anew" in printed
+
+
+def test_a_test_that_fails_leaves_its_recording_alone(run: Run) -> None:
+    """Neither half a recording nor one of a wrong answer is kept, and a good one stays."""
+    run.write("service.py", SERVICE)
+    run.write("test_talk.py", TALK)
+    recording = run.folder / "cassettes" / "test_talk" / "test_client.json"
+    with Emulator.in_thread() as emulator:
+        real = {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": emulator.base_url}
+        emulator.play(chat("Who is that?"), chat("I am Ada"), chat("Who is that?"))
+        for mode, status, answer in (
+            ("new", 1, None),
+            ("new", 0, "I am Ada"),
+            ("always", 1, "I am Ada"),
+        ):
+            run("-k", "test_client", f"--openrouter-record={mode}", environment=real, status=status)
+            assert recording.exists() == (answer is not None)
+            assert answer is None or answer in recording.read_text("utf-8")
+
+
+def test_the_emulator_is_not_recorded(run: Run) -> None:
+    """A cassette beside the emulator records the real server, and is what clients talk to."""
+    run.write(
+        "test_both.py",
+        """
+import pytest
+
+@pytest.fixture(autouse=True)
+def no_test_reaches_the_network(openrouter_emulator):
+    return openrouter_emulator
+
+async def test_real(openrouter_cassette, openrouter_client):
+    answer = await openrouter_client.complete("Hi", model="openai/gpt-4o-mini")
+    assert answer.text == "I am real"
+
+async def test_pretend(openrouter_client, openrouter_emulator):
+    await openrouter_client.complete("Hi", model="openai/gpt-4o-mini")
+    assert openrouter_emulator.accepted == 1
+""",
+    )
+    with Emulator.in_thread() as emulator:
+        emulator.play(chat("I am real"))
+        real = {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": emulator.base_url}
+        assert "2 passed" in run("--openrouter-record=new", environment=real)
+        assert emulator.accepted == 1
+    assert "2 passed" in run()
 
 
 def test_the_folder_of_recordings(run: Run) -> None:

@@ -11,6 +11,7 @@ import pytest
 from openrouter_async.testing import (
     Cut,
     Drip,
+    Emulator,
     Hold,
     Pause,
     Raw,
@@ -381,3 +382,20 @@ def test_http_error_has_the_envelope_or_any_body() -> None:
     assert json.loads(http_error(400, "x", code="bad").body)["error"]["code"] == "bad"
     page = http_error(502, body=b"<html>", content_type="text/html")
     assert (page.body, page.header("Content-Type")) == (b"<html>", "text/html")
+
+
+@pytest.mark.parametrize("reply", ["Hello", {"choices": []}, chat])
+def test_what_is_no_reply_is_refused(reply: Any) -> None:
+    """What nobody can answer with is refused where it is given, and not when it is asked for."""
+    emulator = Emulator()
+    with pytest.raises(TypeError, match=r'a reply is made by chat\("Hello"\)'):
+        emulator.play(chat("Hello"), reply)
+    with pytest.raises(TypeError, match=r'a reply is made by chat\("Hello"\)'):
+        emulator.always(reply)
+
+
+def test_a_status_that_is_no_number_is_refused() -> None:
+    """A status in quotes is refused, and named."""
+    wrong: Any = "429"
+    with pytest.raises(TypeError, match="status must be a number, such as 429, got '429'"):
+        http_error(wrong)

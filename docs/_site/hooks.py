@@ -26,6 +26,8 @@ FOLDER = "reference/"
 ROOT = Path(__file__).resolve().parents[2]
 # The command is documented by its own guide, and Python code has no use for its module.
 LEFT_OUT = ("openrouter_async.cli",)
+# Who searches is shown a guide before the reference, which has the word more often.
+_FOUND_LATER = "---\nsearch:\n  boost: 0.4\n---\n\n"
 _OWN_MEMBERS = "\n    options:\n      inherited_members: false"
 
 
@@ -43,7 +45,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, path, content=text))
     for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY"):
         text = (ROOT / f"{name}.md").read_text("utf-8")
-        files.append(File.generated(config, f"{name.lower()}.md", content=text))
+        files.append(File.generated(config, f"{name.lower()}.md", content=_FOUND_LATER + text))
     return files
 
 
@@ -210,7 +212,7 @@ def _module_page(module: griffe.Module) -> str:
         # What all structs of the wire inherit would be most of their pages.
         is_struct = _is_struct(module.members[name])
         blocks.append(f"::: {path}.{name}" + (_OWN_MEMBERS if is_struct else ""))
-    return "\n\n".join(blocks) + "\n"
+    return _FOUND_LATER + "\n\n".join(blocks) + "\n"
 
 
 def _is_struct(member: griffe.Object | griffe.Alias) -> bool:

@@ -34,7 +34,13 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
 from msgspec import Struct
 
 from .._config import Adaptive, Limits
-from ._request import Requests, RequestT, keywords_of, refuse_one_request
+from ._request import (
+    Requests,
+    RequestT,
+    keywords_of,
+    refuse_one_request,
+    refuse_unknown_keywords,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -467,11 +473,12 @@ def map_requests(
         refuse: Raises where the client can send nothing any more.
 
     Raises:
-        TypeError: An argument has the wrong type.
+        TypeError: An argument has the wrong type, or a keyword is unknown.
         ValueError: `concurrency` is smaller than 1.
     """
     refuse()
     refuse_one_request(requests)
+    refuse_unknown_keywords(common)
     common = {name: value for name, value in common.items() if value is not None}
 
     def send(request: RequestT) -> Awaitable[V]:

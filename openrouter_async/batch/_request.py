@@ -1,19 +1,35 @@
 """What a request of a batch is: a prompt, a mapping, or a `ChatRequest`.
 
 The rule of this file: pure. Whatever was given becomes the keywords of `OpenRouter.complete`,
-which checks them; here only what is no request at all is refused.
+which checks them; here only what is no request at all is refused, and a word that no request has.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import Any, TypeAlias, TypeVar, Unpack, cast
+from typing import Any, Final, TypeAlias, TypeVar, Unpack, cast
 
 from .._calling import CallParams
 from .._config import Timeouts
+from ..resources._params import refuse_unknown
 from ..types import MessageParam
 
-__all__ = ["ChatRequest", "Request", "RequestT", "Requests", "keywords_of", "refuse_one_request"]
+__all__ = [
+    "ChatRequest",
+    "Request",
+    "RequestT",
+    "Requests",
+    "keywords_of",
+    "refuse_one_request",
+    "refuse_unknown_keywords",
+]
+
+_OF_COMPLETE: Final = frozenset(
+    {
+        *CallParams.__annotations__,
+        *("messages", "model", "response_type", "strict", "timeouts", "transport"),
+    }
+)
 
 
 class ChatRequest:
@@ -25,6 +41,9 @@ class ChatRequest:
         timeouts: Deadlines of this request, in place of the client's.
         response_type: The type that the answer's text is to be.
         **params: Any keyword of `CallParams`.
+
+    Raises:
+        TypeError: A keyword is unknown.
 
     >>> ChatRequest("Say hello", model="openai/gpt-4o-mini", temperature=0)
     ChatRequest(model='openai/gpt-4o-mini')
@@ -41,6 +60,7 @@ class ChatRequest:
         response_type: Any = None,
         **params: Unpack[CallParams],
     ) -> None:
+        refuse_unknown_keywords(params)
         given = {"model": model, "timeouts": timeouts, "response_type": response_type}
         self.keywords: dict[str, Any] = {
             "messages": messages if isinstance(messages, str) else list(messages),
@@ -91,6 +111,15 @@ def keywords_of(request: object, common: Mapping[str, Any]) -> dict[str, Any]:
     if "messages" not in given:
         raise TypeError("a request that is a mapping must have 'messages'")
     return {**common, **given}
+
+
+def refuse_unknown_keywords(names: Iterable[str]) -> None:
+    """Refuse what `OpenRouter.complete` does not take, before anything is sent.
+
+    Raises:
+        TypeError: One of the names is unknown.
+    """
+    refuse_unknown(name for name in names if name not in _OF_COMPLETE)
 
 
 def refuse_one_request(requests: object) -> None:

@@ -9,7 +9,7 @@ no struct describes (a new plugin, a new tool, a JSON schema) passes as it is.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, cast, get_args
 
@@ -28,7 +28,7 @@ from ..types import (
 )
 from ._fit import fit
 
-__all__ = ["checked_params", "plain_params"]
+__all__ = ["checked_params", "plain_params", "refuse_unknown"]
 
 # Mappings that are told apart by a word of theirs; an unknown word is a newer kind of thing.
 _TOLD_APART: Final[dict[str, tuple[str, Any]]] = {
@@ -42,6 +42,35 @@ _OF_CHATS: Final[dict[str, tuple[str, Any]]] = {
 }
 # Mappings with keys of the user's own beside known ones, which are checked alone.
 _FREE: Final[dict[str, type[Struct]]] = {"image_config": ImageConfig, "trace": Trace}
+# What the client's calls take besides. None of it is said to the API, so none of it comes here but
+# by mistake: misspelt, or given to a call that does not take it.
+_OF_CALLS: Final[dict[str, str]] = {
+    "accumulate": "stream",
+    "aspect_ratio": "stream_images",
+    "budget": "stream",
+    "concurrency": "map",
+    "engine": "stream_pdf",
+    "fallback": "stream",
+    "hedge_after": "stream",
+    "image_size": "stream_images",
+    "images": "stream_images",
+    "max_parallel": "run_tools",
+    "max_repeats": "run_tools",
+    "max_turns": "run_tools",
+    "on_approval": "run_tools",
+    "on_error": "run_tools",
+    "ordered": "map",
+    "pin_provider": "run_tools",
+    "remember_documents": "stream",
+    "response_type": "complete",
+    "stop_when": "run_tools",
+    "strict": "complete",
+    "system": "conversation",
+    "timeouts": "stream",
+    "transport": "complete",
+}
+_CLOSE: Final = 0.7
+"""How alike two words must be for the one to be the other misspelt."""
 
 
 def checked_params(params: Mapping[str, object], shape: type[Any] = ChatParams) -> dict[str, Any]:
@@ -52,8 +81,10 @@ def checked_params(params: Mapping[str, object], shape: type[Any] = ChatParams) 
         ValueError: A value is out of range, something is missing, or two keywords contradict.
     """
     names = tuple(shape.__annotations__)
-    checked = cast("dict[str, Any]", fit(plain_params(params, names), shape))
     is_chat = shape is ChatParams
+    if is_chat:
+        refuse_unknown(params)
+    checked = cast("dict[str, Any]", fit(plain_params(params, names), shape))
     for name, (mark, shapes) in (_TOLD_APART | (_OF_CHATS if is_chat else {})).items():
         if name in checked:
             checked[name] = _told_apart(checked[name], mark, _by_mark(shapes, mark), name)
@@ -65,6 +96,23 @@ def checked_params(params: Mapping[str, object], shape: type[Any] = ChatParams) 
     return {name: checked[name] for name in names if name in checked}
 
 
+def refuse_unknown(names: Iterable[str]) -> None:
+    """Refuse what is no keyword of a chat request, and name the one that may be meant.
+
+    Raises:
+        TypeError: One of the names is unknown.
+    """
+    for name in names:
+        if name in ChatParams.__annotations__:
+            continue
+        if name == "stream":
+            hint = "client.stream(...) streams, client.complete(...) gives the whole answer"
+            raise TypeError(f"unknown keyword 'stream'; {hint}")
+        if name in _OF_CALLS:
+            raise TypeError(f"unknown keyword {name!r} here; client.{_OF_CALLS[name]}(...) has it")
+        raise _unknown(name, (*ChatParams.__annotations__, *_OF_CALLS))
+
+
 def plain_params(params: Mapping[str, object], known: Collection[str]) -> dict[str, object]:
     """Make lists and mappings of whatever known keywords were given, structs included."""
     return {name: _plain(name, value, known) for name, value in params.items()}
@@ -72,17 +120,24 @@ def plain_params(params: Mapping[str, object], known: Collection[str]) -> dict[s
 
 def _plain(name: str, value: object, known: Collection[str]) -> object:
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        extra = next((name for name in ("extra_body", "extra_query") if name in known), None)
-        more = f"newer fields go into {extra}" if extra else f"known are {', '.join(sorted(known))}"
-        hint = f"did you mean {close[0]!r}?" if close else more
-        raise TypeError(f"unknown keyword {name!r}; {hint}")
+        raise _unknown(name, known)
+    if isinstance(value, type):
+        hint = "; give it as response_type" if name == "response_format" else ""
+        raise TypeError(f"{name} must be a value, got the class {value.__name__}{hint}")
     try:
         return msgspec.to_builtins(
             value, str_keys=True, builtin_types=(bytes, bytearray), enc_hook=_foreign
         )
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"{name} cannot be sent as JSON: {error}") from None
+
+
+def _unknown(name: str, known: Collection[str]) -> TypeError:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=_CLOSE)
+    extra = next((name for name in ("extra_body", "extra_query") if name in known), None)
+    more = f"newer fields go into {extra}" if extra else f"known are {', '.join(sorted(known))}"
+    hint = f"did you mean {close[0]!r}?" if close else more
+    return TypeError(f"unknown keyword {name!r}; {hint}")
 
 
 def _foreign(value: object) -> object:

@@ -41,7 +41,12 @@ class Embeddings(Inference, key="normal"):
             input: A text, several texts, the tokens of one or those of several, or mappings
                 ``{"content": [...]}`` with parts of text, image, sound, video and file.
             model: The model; by default the client's.
+            timeouts: Deadlines of this request, in place of the client's.
             budget: What it may cost, beside the client's budget.
+            **params: Any keyword of `EmbeddingParams`; what is not given is not sent.
+
+        Raises:
+            OpenRouterError: The request failed. Wrong arguments raise at the call.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     model = "openai/text-embedding-3-small"

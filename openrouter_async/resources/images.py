@@ -57,6 +57,11 @@ class Images(Group, key="none"):
             model: The model; by default the client's.
             input_references: At most 16 images to draw by: paths, bytes, open files, URLs, parts
                 of `content.image`, or images of an earlier answer.
+            timeouts: Deadlines of this request, in place of the client's.
+            **params: Any keyword of `ImageParams`; what is not given is not sent.
+
+        Raises:
+            OpenRouterError: The request failed. Wrong arguments raise at the call.
 
         >>> async def example(client: OpenRouter) -> None:
         ...     async for event in client.images.stream("A fox", model="openai/gpt-image-1"):

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -228,9 +228,14 @@ def http_error(
         body: The whole body in place of OpenRouter's envelope, such as a gateway's HTML.
         content_type: The body's media type.
 
+    Raises:
+        TypeError: `status` is no number.
+
     >>> http_error(429, "Slow down", headers={"Retry-After": "2"}).body
     b'{"error":{"message":"Slow down","code":429}}'
     """
+    if not isinstance(cast("object", status), int):
+        raise TypeError(f"status must be a number, such as 429, got {status!r}")
     if body is None:
         error: dict[str, Any] = {"message": message, "code": status if code is None else code}
         if metadata is not None:

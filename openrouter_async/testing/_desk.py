@@ -74,14 +74,25 @@ class Desk:
         self._standing: Final[dict[str | None, Reply]] = {}
 
     def play(self, replies: tuple[Reply, ...], path: str | None) -> None:
-        """Queue replies for POST requests, or for every request to one path."""
+        """Queue replies for POST requests, or for every request to one path.
+
+        Raises:
+            TypeError: One of them is no reply.
+        """
+        for reply in replies:
+            _check_reply(reply)
         self._queued.setdefault(path, deque()).extend(replies)
 
     def always(self, reply: Reply | None, path: str | None) -> None:
-        """Set what answers where nothing is queued, or take it back."""
+        """Set what answers where nothing is queued, or take it back.
+
+        Raises:
+            TypeError: It is no reply.
+        """
         if reply is None:
             self._standing.pop(path, None)
         else:
+            _check_reply(reply)
             self._standing[path] = reply
 
     def take(self, request: ReceivedRequest) -> Reply | None:
@@ -118,3 +129,10 @@ class Desk:
         if request is not None:
             request.disconnected.set()
         self.watch.notify()
+
+
+def _check_reply(reply: object) -> None:
+    if not isinstance(reply, Reply):
+        raise TypeError(
+            f'a reply is made by chat("Hello"), http_error(429) and their like, got {reply!r:.80}'
+        )

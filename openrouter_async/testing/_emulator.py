@@ -138,6 +138,9 @@ class Emulator:
             replies: What to answer.
             path: Answer requests of any method to this path under `base_url` ("/models");
                 None answers the next POST requests, whatever their path.
+
+        Raises:
+            TypeError: One of `replies` is no `Reply`.
         """
         self._desk.play(replies, path)
 
@@ -147,6 +150,9 @@ class Emulator:
         Args:
             reply: What to answer; None goes back to the pretend model.
             path: As for `play`.
+
+        Raises:
+            TypeError: `reply` is no `Reply`.
         """
         self._desk.always(reply, path)
 

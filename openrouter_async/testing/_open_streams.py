@@ -44,6 +44,6 @@ def assert_no_open_streams(known: Iterable[EventStream[Any]] = ()) -> None:
     if left:
         shown = ", ".join(map(repr, left))
         raise AssertionError(
-            f"{len(left)} streams were left open, so that the server goes on and bills: {shown}; "
-            "read them to their end, close() them, or loop over them and drop them"
+            f"streams were left open ({len(left)}), so that the server goes on and bills: {shown}; "
+            "read a stream to its end, close() it, or loop over it and drop it"
         )

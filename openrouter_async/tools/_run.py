@@ -162,6 +162,9 @@ class ToolRun:
     def approve(self, call_id: str) -> None:
         """Allow a pending call; the next loop or await runs it.
 
+        Args:
+            call_id: The ``id`` of one of `pending`.
+
         Raises:
             KeyError: No such call is pending.
         """
@@ -171,6 +174,10 @@ class ToolRun:
     def deny(self, call_id: str, reason: str = "") -> None:
         """Refuse a pending call; the model is told, with the reason.
 
+        Args:
+            call_id: The ``id`` of one of `pending`.
+            reason: Why, in words for the model.
+
         Raises:
             KeyError: No such call is pending.
         """
@@ -179,6 +186,10 @@ class ToolRun:
 
     def answer(self, call_id: str, result: object) -> None:
         """Give the result of a pending call oneself, such as one that was handed over.
+
+        Args:
+            call_id: The ``id`` of one of `pending`.
+            result: Text and parts of a message as they are, anything else as JSON.
 
         Raises:
             KeyError: No such call is pending.

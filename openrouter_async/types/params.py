@@ -113,7 +113,55 @@ class ChatParams(_BeforeTools, _Tools, _AfterTools, CallKeywords, total=False):
 
     What is not given is not sent, and nothing is defaulted; None is sent, as null. Where a
     struct is named, a plain mapping of the same shape does too. A field that is newer than this
-    list goes into ``extra_body``, which is merged last.
+    list goes into ``extra_body``, which is merged last. OpenRouter drops what the chosen model does
+    not know, unless ``provider={"require_parameters": True}``.
+
+    Attributes:
+        models: Models to fall back on, in order, when the one before refuses.
+        preset: Settings kept at OpenRouter, by their slug; fields of the request outweigh them.
+        max_completion_tokens: Tokens that the answer may have, thoughts included.
+        max_tokens: The older name of `max_completion_tokens`.
+        temperature: 0 to 2; higher is more varied.
+        top_p: Above 0, to 1: the likeliest tokens that make up this share.
+        top_k: So many of the likeliest tokens; 0 is all.
+        min_p: 0 to 1: tokens at least so likely as this share of the likeliest.
+        top_a: 0 to 1: as `min_p`, stricter where the model is sure.
+        frequency_penalty: -2 to 2, against words by how often they came.
+        presence_penalty: -2 to 2, against words that came at all.
+        repetition_penalty: Above 0, to 2, against tokens of the prompt; 1 is none.
+        seed: For the same answer again, as far as the provider can.
+        stop: One or up to four texts before which the answer ends.
+        logit_bias: From a token's id to -100 to 100.
+        logprobs: Whether the likelihood of each token is told.
+        top_logprobs: 0 to 20: of so many others as well; needs ``logprobs=True``.
+        response_format: The wire form of a schema; ``response_type`` of a call writes it.
+        tools: In their wire form; `OpenRouter.run_tools` takes functions.
+        tool_choice: Which tool must be called, or ``"none"``, ``"auto"``, ``"required"``.
+        parallel_tool_calls: Whether one turn may have several calls.
+        max_tool_calls: At most so many calls of OpenRouter's own tools, up to 30.
+        stop_server_tools_when: What ends them, in place of `max_tool_calls`.
+        plugins: Such as web search and the parser of files.
+        provider: Which providers may answer, by which order, price and privacy.
+        reasoning: How much the model thinks. `reasoning_effort` is short for its ``effort``.
+        verbosity: How long the answer is to be.
+        modalities: What the answer may be of; ``["image", "text"]`` for a model that draws.
+        image_config: How to draw, such as ``{"aspect_ratio": "16:9"}``.
+        audio: The voice and the format of an answer that speaks.
+        prediction: A text that much of the answer will equal, so that it comes faster.
+        prompt_cache_key: Brings requests with the same beginning to the same cache.
+        cache_control: Has the provider cache the prompt by itself.
+        service_tier: How fast and how dear: ``"flex"`` is cheaper, ``"priority"`` faster.
+        user: A lasting id of your own user, so that one who misuses a model is not taken for all.
+        session_id: Keeps the requests of one conversation with the provider that answered first,
+            and groups them; at most 256 characters.
+        metadata: At most 16 texts of your own by name: 64 characters each name, 512 each text.
+        trace: Names for the trace that OpenRouter sends to your observability tool.
+        debug: Echoes what OpenRouter sent to the provider, in a stream's first chunk.
+        transforms: Replaced by the plugin ``context-compression``.
+        route: Replaced by `models` and `provider`.
+        include_reasoning: Replaced by `reasoning`.
+        stream_options: Without effect; the usage always comes.
+        usage: Without effect; the usage always comes.
 
     Some keywords become headers: ``response_cache`` lets OpenRouter answer equal requests from
     its own cache, for ``response_cache_ttl`` seconds, and ``response_cache_clear`` forgets the
