@@ -282,6 +282,27 @@ def test_messages_of_the_ai_sdk() -> None:
     assert read[6] == {"role": "user", "content": "Thanks"}
 
 
+def test_half_an_emoji_is_no_fault() -> None:
+    """A page that cut a text in the middle of an emoji sends what no UTF-8 can carry."""
+    parts = [
+        {"type": "text", "text": "a\ud83d"},
+        {"type": "tool-f", "toolCallId": "c", "state": "output-available", "input": {"\ude00": 1}},
+    ]
+    user, assistant = ui_messages(
+        [{"role": "user", "parts": parts}, {"role": "assistant", "parts": parts}]
+    )[:2]
+    assert user["content"] == "a\ufffd"
+    assert assistant["tool_calls"][0]["function"]["arguments"] == '{"\ufffd":1}'
+
+
+def nested(depth: int) -> list[Any]:
+    """A list in a list in a list."""
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 NO_MESSAGES: list[tuple[Any, str]] = [
     ("Hi", "must be a list"),
     ([], "at least one"),
@@ -289,6 +310,7 @@ NO_MESSAGES: list[tuple[Any, str]] = [
     ([{"role": "user"}], r"messages\[0\]\.parts must be a list"),
     ([{"role": "user", "parts": ["x"]}], r"parts\[0\] must be an object"),
     ([{"role": "tool", "parts": []}], "must be user, assistant or system"),
+    ([{"role": "user", "parts": [], "metadata": nested(100_000)}], "nested so deeply"),
     (
         [
             {

@@ -11,6 +11,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from ..types._lenient import without_lone_surrogates
+
 __all__ = ["ui_messages"]
 
 _SCHEMES: Final = ("data:", "https://", "http://")
@@ -36,7 +38,12 @@ def ui_messages(messages: object) -> list[dict[str, Any]]:
     if not isinstance(messages, list) or not messages:
         raise ValueError("messages must be a list with at least one message")
     found: list[dict[str, Any]] = []
-    for position, message in enumerate(cast("list[object]", messages)):
+    try:
+        # JavaScript leaves them where it cut a text amid an emoji, and JSON lets them by.
+        plain = cast("list[object]", without_lone_surrogates(cast("object", messages)))
+    except RecursionError:
+        raise ValueError("messages must not be nested so deeply") from None
+    for position, message in enumerate(plain):
         place = f"messages[{position}]"
         if not isinstance(message, dict):
             raise ValueError(f"{place} must be an object")
