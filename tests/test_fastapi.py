@@ -35,7 +35,7 @@ from openrouter_async.integrations.fastapi import (
     lifespan,
     relay,
 )
-from openrouter_async.testing import Emulator, Hold, chat, http_error
+from openrouter_async.testing import Emulator, Hold, Stall, chat, http_error
 from tests.quiet import KEY, settled
 from tests.serving import LEAVES_WITHIN, Visitor, asked, get, served, time_to_leave
 
@@ -192,6 +192,45 @@ async def test_a_client_that_is_gone_stops_the_upstream(
 
         assert await time_to_leave(emulator, begin) < LEAVES_WITHIN
     await settled(lambda: emulator.open_connections == 0)
+
+
+@pytest.mark.parametrize("kind", ["relay", "plain", "plain behind the middleware"])
+async def test_who_leaves_before_the_answer_is_no_fault(emulator: Emulator, kind: str) -> None:
+    """A middleware that insists on an answer gets one, so that no log and no trace tells of a bug."""
+    app = leaving_application(emulator, kind)
+    statuses: list[int] = []
+
+    @app.middleware("http")
+    async def noting(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = await call_next(request)
+        statuses.append(response.status_code)
+        return response
+
+    emulator.always(chat(*FIVE).before_head(Stall()))
+    async with served(app) as port:
+        visitor = await asked(emulator, port)
+        visitor.abort()
+        await emulator.wait_for(lambda: emulator.disconnects, timeout=30)
+        await settled(lambda: statuses)
+    assert statuses == [499]
+
+
+async def test_head_is_not_billed(emulator: Emulator) -> None:
+    """Who asks for the head alone gets it, and the API is not asked for what nobody would read."""
+    app = application(emulator)
+    ends: list[str] = []
+
+    @app.api_route("/", methods=["GET", "HEAD"])
+    async def endpoint(client: Client) -> RelayResponse:
+        stream = client.stream("Hi")
+        stream.on_end(lambda stream: ends.append(str(stream.ending)))
+        return relay(stream, headers={"x-mine": "1"})
+
+    async with served(app) as port:
+        answer = await (await Visitor.to(port, method="HEAD")).answer()
+    assert (answer.status, answer.headers["x-mine"]) == (200, "1")
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert (emulator.accepted, ends) == (0, ["left"])
 
 
 @pytest.mark.parametrize("path", ["/plain", "/streamed"])
