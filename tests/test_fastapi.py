@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 import pytest
@@ -455,10 +455,27 @@ async def test_the_applications_of_the_guide_answer(
     if path == "/word":
         emulator.play(chat("pretend"))
     route = '"' + path.partition("?")[0] + '"'
-    found = [block for block in BLOCKS if route in block]
-    names: dict[str, Any] = {"__name__": __name__}
-    exec(found[-1 if path == "/story" else 0], names)
-    async with served(names["app"]) as port:
+    async with served(shown(route, -1 if path == "/story" else 0)) as port:
         answer = await get(port, path, body=body)
     assert answer.status == 200
     assert words in answer.body.decode()
+
+
+@pytest.mark.parametrize("body", [{}, {"model": "m"}, {"model": 7, **HELLO}, ["Hi"]])
+async def test_the_guides_endpoint_for_openais_clients_checks_what_it_reads(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, body: Any
+) -> None:
+    """What is no such request is the client's error, and is not asked of the API."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
+    async with served(shown('"/v1/chat/completions"')) as port:
+        assert (await get(port, "/v1/chat/completions", body=body)).status == 422
+    assert emulator.accepted == 0
+
+
+def shown(route: str, which: int = 0) -> FastAPI:
+    """One of the guide's applications that have a route."""
+    found = [block for block in BLOCKS if route in block]
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(found[which], names)
+    return cast("FastAPI", names["app"])
