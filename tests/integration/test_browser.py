@@ -424,6 +424,22 @@ def test_dark_and_light(browser: Browser, address: str, scheme: Any) -> None:
         until(page, f"({brightness})() {'<' if scheme == 'light' else '>'} 380")
 
 
+@pytest.mark.parametrize("width", [320, 360, 1280])
+def test_nothing_sticks_out(browser: Browser, address: str, emulator: Emulator, width: int) -> None:
+    """On a narrow phone too, all stands within the page, whatever was asked and answered."""
+    wide = "word" * 100 + "\n\n```\n" + "x" * 400 + "\n```\n\n|" + "wide|" * 30 + "\n|" + "-|" * 30
+    outside = """() => [...document.querySelectorAll('header *, #ideas button, article, form *')]
+        .filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"""
+    with opened(browser, address, viewport={"width": width, "height": 640}) as page:
+        assert page.evaluate(outside) == []
+        emulator.play(chat(wide))
+        ask(page, "x" * 300)
+        wait_for_text(page, "wordword")
+        is_done(page)
+        assert page.evaluate(outside) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_everything_has_a_name_and_works_with_the_keyboard(page: Page, emulator: Emulator) -> None:
     """Each control says what it is; Enter sends, Escape stops, and the text boxes keep the focus."""
     unnamed = page.evaluate(
