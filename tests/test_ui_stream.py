@@ -127,6 +127,44 @@ async def test_a_tool_run_is_one_message(client: OpenRouter, emulator: Emulator)
     assert parts[-1]["messageMetadata"]["cost"] == pytest.approx(2 * 0.00015)
 
 
+async def test_ids_that_each_turn_begins_anew(client: OpenRouter, emulator: Emulator) -> None:
+    """A page takes one id for one call, so a later turn's call does not bear an earlier one's."""
+
+    def same(number: int) -> int:
+        """Give the number back."""
+        return number
+
+    def asked(number: int) -> Reply:
+        call = {"id": "call_0", "name": "same", "arguments": {"number": number}}
+        return chat("", tool_calls=[call])
+
+    before: list[dict[str, Any]] = [
+        {"role": "user", "content": "Hi"},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "call_0",
+                    "type": "function",
+                    "function": {"name": "same", "arguments": '{"number":7}'},
+                }
+            ],
+        },
+    ]
+    emulator.play(asked(8), asked(9), chat("Done."))
+    parts = await told(client.run_tools(before, tools=[same], model="m"))
+    outputs = {p["toolCallId"]: p["output"] for p in parts if p["type"] == "tool-output-available"}
+    inputs = {p["toolCallId"]: p["input"] for p in parts if p["type"] == "tool-input-available"}
+    assert list(outputs.values()) == [7, 8, 9]
+    assert outputs["call_0"] == 7
+    assert {id: given["number"] for id, given in inputs.items()} == {
+        id: output for id, output in outputs.items() if id != "call_0"
+    }
+    starts = [part["toolCallId"] for part in parts if part["type"] == "tool-input-start"]
+    assert starts == list(inputs)
+
+
 @dataclass
 class Forecast:
     """A result that is no plain data."""

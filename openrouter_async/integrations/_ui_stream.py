@@ -52,6 +52,7 @@ class UIMessageEncoder:
         "_parts",
         "_progress",
         "_sources",
+        "_told",
         "_turn",
     )
 
@@ -64,6 +65,7 @@ class UIMessageEncoder:
         self._progress: Progress | None = None  # for streams that do not follow their calls
         self._calls: dict[int, str] = {}  # the ids of this turn's calls, by position
         self._named: dict[str, str] = {}  # the id that the run gives a call -> the one told
+        self._told: dict[str, int] = {}  # the ids told -> the turn that each is of
         self._completion: ChatCompletion | None = None
         self._images: set[int] = set()  # hashes: keeping the URLs would keep the images
         self._sources: dict[str, None] = {}
@@ -186,7 +188,11 @@ class UIMessageEncoder:
         return frames
 
     def _name_call(self, position: int, id: str) -> str:
-        return id or f"call-{self._turn}-{position}"
+        told = id or f"call-{self._turn}-{position}"
+        # Some providers count anew in each turn, and a page takes one id for one call.
+        while self._told.setdefault(told, self._turn) != self._turn:
+            told = f"{told}-{self._turn}"
+        return told
 
     def _turn_finished(self, completion: ChatCompletion) -> bytes:
         """Write the calls as a whole, and what the next turn needs of the reasoning."""
@@ -222,7 +228,9 @@ class UIMessageEncoder:
 
     def _output(self, event: ToolFinished) -> bytes:
         call = event.call
-        head = {"toolCallId": self._named.get(call.id, call.id)}
+        id = self._named.get(call.id, call.id)
+        self._told.setdefault(id, self._turn)  # of a call that the messages brought
+        head = {"toolCallId": id}
         if call.state == "done":
             return _frame({"type": "tool-output-available", **head, "output": _told(call)})
         if call.state == "denied":
