@@ -220,6 +220,63 @@ async def test_what_is_said_aloud_is_text(client: OpenRouter, emulator: Emulator
     assert "Oslo" in "".join(part["delta"] for part in parts if part["type"] == "text-delta")
 
 
+def deltas(*of: dict[str, Any], reason: str = "stop") -> Reply:
+    """An answer of these deltas, as a provider with its own ideas writes them."""
+    ends = [{"delta": delta} for delta in of] + [{"delta": {}, "finish_reason": reason}]
+    chunks = [{"choices": [{"index": 0, **end}]} for end in ends]
+    return Reply(
+        steps=(Send(b"".join(map(encode_event, map(msgspec.json.encode, chunks))) + DONE),)
+    )
+
+
+async def test_a_refusal_is_text(client: OpenRouter, emulator: Emulator) -> None:
+    """A model that says why it does not answer is heard, in plain text too."""
+    emulator.always(deltas({"refusal": "I will "}, {"refusal": "not."}))
+    parts = await told(client.stream("Hi", model="m"))
+    assert [part["delta"] for part in parts if part["type"] == "text-delta"] == ["I will ", "not."]
+    async with answering(lambda: relay(client.stream("Hi", model="m"), protocol="text")) as port:
+        assert (await get(port)).body == b"I will not."
+
+
+async def test_sources_are_links(client: OpenRouter, emulator: Emulator) -> None:
+    """What a search found is put into a page, so it leads to http(s) or is left out."""
+    urls = ["javascript:alert(1)", "data:text/html,x", "", "HTTPS://a.example", "http://b.example"]
+    notes = [{"type": "url_citation", "url_citation": {"url": url}} for url in urls]
+    emulator.play(deltas({"content": "Found.", "annotations": notes}))
+    parts = await told(client.stream("Hi", model="m"))
+    assert [part["url"] for part in parts if part["type"] == "source-url"] == urls[3:]
+
+
+async def test_pictures_behind_an_address(client: OpenRouter, emulator: Emulator) -> None:
+    """A page sees that it is a picture, whichever kind; one without an address is none."""
+    urls = ["https://a.example/1", "", "data:image/webp;base64,AA=="]
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    emulator.play(deltas({"images": images}))
+    parts = await told(client.stream("Hi", model="m"))
+    assert [(part["url"], part["mediaType"]) for part in parts if part["type"] == "file"] == [
+        (urls[0], "image/*"),
+        (urls[2], "image/webp"),
+    ]
+
+
+async def test_a_call_begins_with_its_name(client: OpenRouter, emulator: Emulator) -> None:
+    """Where the name comes late, what came of the arguments before waits for it."""
+    pieces: list[dict[str, Any]] = [
+        {"id": "c", "function": {"arguments": '{"x"'}},
+        {"function": {"name": "f", "arguments": ":1"}},
+        {"function": {"arguments": "}"}},
+    ]
+    emulator.play(
+        deltas(*({"tool_calls": [{"index": 0, **one}]} for one in pieces), reason="tool_calls")
+    )
+    parts = [part for part in await told(client.stream("Hi", model="m")) if "toolCallId" in part]
+    assert [part["type"] for part in parts] == [
+        "tool-input-start", "tool-input-delta", "tool-input-delta", "tool-input-available",
+    ]  # fmt: skip
+    assert parts[0]["toolName"] == parts[3]["toolName"] == "f"
+    assert [part["inputTextDelta"] for part in parts[1:3]] == ['{"x":1', "}"]
+
+
 async def test_text_behind_a_picture_is_a_part_of_its_own(
     client: OpenRouter, emulator: Emulator
 ) -> None:

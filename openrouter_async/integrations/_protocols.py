@@ -26,7 +26,7 @@ from ..stream import ChatStream
 from ..tools import RunEvent, ToolRun
 from ..types import ChatChunk, ChatCompletion
 from ._failures import error_object
-from ._ui_stream import DONE, UIMessageEncoder
+from ._ui_stream import DONE, UIMessageEncoder, words_in
 
 __all__ = ["Pieces", "ProtocolName", "Source", "pieces_of"]
 
@@ -248,9 +248,9 @@ class _TextPieces(_Pieces):
 
     async def __anext__(self) -> bytes:
         while True:
-            text = (await anext(self._chunks)).text
-            if text:
-                return text.encode("utf-8", "replace")
+            words = words_in(await anext(self._chunks))
+            if words:
+                return words.encode("utf-8", "replace")
 
     def ended(self) -> bytes:
         return b""
