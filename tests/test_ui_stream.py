@@ -377,6 +377,28 @@ def test_messages_of_the_ai_sdk() -> None:
     assert read[6] == {"role": "user", "content": "Thanks"}
 
 
+async def test_a_picture_comes_back_with_the_next_request(
+    client: OpenRouter, emulator: Emulator
+) -> None:
+    """What the model drew is sent along, as a conversation does, so that it can be changed."""
+    emulator.always(chat(images=[PNG]))
+    parts = await told(client.stream("Draw", model="m"))
+    drawn = [part for part in parts if part["type"] == "file"]
+    read = ui_messages(
+        [
+            {"role": "user", "parts": [{"type": "text", "text": "Draw"}]},
+            {"role": "assistant", "parts": [{"type": "step-start"}, *drawn]},
+            {"role": "user", "parts": [{"type": "text", "text": "Darker"}]},
+        ]
+    )
+    conversation = client.conversation(model="m")
+    await conversation.complete("Draw")
+    await conversation.complete("Darker")
+    sent = msgspec.json.decode(emulator.requests[-1].body)["messages"]
+    assert read[1]["images"][0]["image_url"] == sent[1]["images"][0]["image_url"]
+    assert [message["role"] for message in read] == ["user", "assistant", "user"]
+
+
 def test_half_an_emoji_is_no_fault() -> None:
     """A page that cut a text in the middle of an emoji sends what no UTF-8 can carry."""
     parts = [

@@ -26,8 +26,9 @@ def ui_messages(messages: object) -> list[dict[str, Any]]:
         messages: The list as it came, of objects with ``role`` and ``parts``.
 
     Returns:
-        Messages for `OpenRouter.stream`. Images and documents, tool calls with their outputs,
-        and the reasoning details that the stream of `relay` had given to the page are kept.
+        Messages for `OpenRouter.stream`. Documents and images (also those that the model drew),
+        tool calls with their outputs, and the reasoning details that the stream of `relay` had
+        given to the page are kept.
 
     Raises:
         ValueError: It is no such list; the message names the place.
@@ -56,7 +57,7 @@ def ui_messages(messages: object) -> list[dict[str, Any]]:
                 found.append({"role": "system", "content": _text(parts)})
             case "assistant":
                 for step in _steps(parts):
-                    found += _turn(step)
+                    found += _turn(step, place)
             case role:
                 raise ValueError(
                     f"{place}.role must be user, assistant or system, got {role!r:.40}"
@@ -127,7 +128,7 @@ def _steps(parts: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield step
 
 
-def _turn(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _turn(parts: list[dict[str, Any]], place: str) -> Iterator[dict[str, Any]]:
     """Give the assistant's message of one step, and those of its tools."""
     message: dict[str, Any] = {"role": "assistant", "content": _text(parts) or None}
     calls: list[dict[str, Any]] = []
@@ -143,7 +144,12 @@ def _turn(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             outputs.append({"role": "tool", "tool_call_id": id, "content": _output(part)})
     if calls:
         message["tool_calls"] = calls
-    if message["content"] is not None or calls:
+    files = [part for part in parts if part["type"] == "file"]
+    pictures = [part for part in files if str(part.get("mediaType")).startswith("image/")]
+    images = [_file(part, place) for part in pictures]
+    if images:  # the model drew them, and may be asked to change them
+        message["images"] = images
+    if message["content"] is not None or calls or images:
         yield message
         yield from outputs
 
