@@ -103,6 +103,13 @@ async def test_the_handler_leaves_other_exceptions_alone() -> None:
         await error_response(Request({"type": "http"}), LookupError())
 
 
+def test_what_is_no_relay_is_named() -> None:
+    """FastAPI hands the class whatever an endpoint returns, which is told in words."""
+    content: Any = {"error": "no"}
+    with pytest.raises(TypeError, match=r"must return relay\(...\), not dict"):
+        RelayResponse(content)
+
+
 async def test_an_application_without_a_client_says_so(emulator: Emulator) -> None:
     """The dependency tells what is missing instead of an attribute error."""
     app = FastAPI()

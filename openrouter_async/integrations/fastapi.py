@@ -15,7 +15,7 @@ that no failure could keep its status, and because it decodes and encodes every 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
 try:
     from fastapi import Depends, HTTPException, Request
@@ -73,6 +73,12 @@ class RelayResponse(Response):
     def __init__(
         self, source: Relay, status_code: int = 200, *, background: BackgroundTask | None = None
     ) -> None:
+        # FastAPI gives whatever an endpoint with this `response_class` returns.
+        if not isinstance(cast("object", source), Relay):
+            raise TypeError(
+                "an endpoint that answers with RelayResponse must return relay(...), "
+                f"not {type(source).__name__}"
+            )
         self._relay = source
         self.status_code = status_code
         self.background = background

@@ -371,6 +371,16 @@ def test_who_is_busy_elsewhere_keeps_the_focus(page: Page, emulator: Emulator) -
     assert thoughts.evaluate("one => one === document.activeElement")
 
 
+def test_a_proxys_page_is_not_shown_as_words(page: Page) -> None:
+    """What stands between may answer with HTML, of which the status alone says something."""
+    html = "<html><h1>Bad Gateway</h1></html>"
+    page.route("**/chat", lambda it: it.fulfill(status=502, content_type="text/html", body=html))
+    ask(page, "Hi")
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert "The server answered 502." in alert.inner_text()
+
+
 def test_a_new_chat_amid_an_answer_begins_anew(page: Page, emulator: Emulator) -> None:
     """What was being said in the old one is not told in the new one."""
     emulator.play(chat(*FIVE).stall_after(3), chat("Fresh."))

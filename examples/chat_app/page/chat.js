@@ -107,9 +107,9 @@ async function answer() {
 }
 
 async function wordsOf(response) {
-  const text = await response.text();
-  if (!response.headers.get("content-type")?.startsWith("application/json")) return text;
-  const told = JSON.parse(text);
+  const text = await response.text(), kind = response.headers.get("content-type") ?? "";
+  if (kind.startsWith("text/plain")) return text;
+  const told = kind.startsWith("application/json") ? JSON.parse(text) : {}; // a proxy sends a page
   return told.error?.message ?? told.detail?.[0]?.msg ?? `The server answered ${response.status}.`;
 }
 
