@@ -193,6 +193,9 @@ class EventStream(Generic[T]):
         """Decode one event; None for one that is no item. Calls `_done` at the sentinel."""
         raise TypeError(f"{type(self).__name__} does not say what its events mean")
 
+    def _note_usage(self, frames: bytes) -> None:
+        """Take the usage off bytes that nobody decodes; they hold it behind the end of the text."""
+
     def _take_next(self) -> T | None:
         """Take events until one is an item; None where none is left, or the answer has ended.
 
@@ -709,6 +712,8 @@ class RawCursor(Leaving):
                     break
                 frames = self._aligner.feed(data)
                 stream.deltas = self._aligner.data_reads
+                if self._aligner.finished and b'"usage"' in frames:
+                    stream._note_usage(frames)
                 if self._aligner.done:
                     whole = self._aligner.finished
                     stream._end_as(_State.ENDED, "complete" if whole else "complete_no_reason")

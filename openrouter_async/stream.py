@@ -299,8 +299,9 @@ class ChatStream(EventStream[ChatChunk]):
     def raw(self) -> RawCursor:
         """Iterate the bytes as they came, in whole events, decoding nothing: for a relay.
 
-        The first event alone is decoded (by `start`), so that an error before the first token
-        raises. Later errors pass as the bytes that they are. Nothing is accumulated.
+        The first event is decoded (by `start`), so that an error before the first token raises,
+        and the last one is looked at for the usage. Later errors pass as the bytes that they are.
+        Nothing is accumulated.
         """
         cursor = super().raw()
         self._keeps = False
@@ -484,6 +485,16 @@ class ChatStream(EventStream[ChatChunk]):
 
     def _finished(self) -> bool:
         return self._outline.finished
+
+    def _note_usage(self, frames: bytes) -> None:
+        at = frames.rfind(b'"usage"')
+        begin = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
+        event = frames[begin:].splitlines()[0].removeprefix(b"data:")
+        try:
+            usage = _decode(event).usage
+        except UNDECODED:  # it is not worth a patient decode, nor that a relay fails
+            return
+        self._outline.usage = usage or self._outline.usage
 
     def _from_json(self, body: bytes) -> bytes:
         # The server ignored `stream: true`, or reports an error with status 200. A completion
