@@ -712,7 +712,8 @@ class RawCursor(Leaving):
                     break
                 frames = self._aligner.feed(data)
                 stream.deltas = self._aligner.data_reads
-                if self._aligner.finished and b'"usage"' in frames:
+                is_late = self._aligner.finished or self._aligner.done
+                if is_late and b'"usage"' in frames:
                     stream._note_usage(frames)
                 if self._aligner.done:
                     whole = self._aligner.finished

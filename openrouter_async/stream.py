@@ -9,6 +9,7 @@ stream starts, reads, ends and is left is the business of `EventStream`.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from operator import length_hint
@@ -54,6 +55,7 @@ __all__ = ["ChatStream", "Ending", "Timing"]
 
 T = TypeVar("T")
 
+_USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
 _decode: Final = msgspec.json.Decoder(ChatChunk).decode
 _WELL: Final = frozenset({"complete", "complete_no_sentinel", "complete_no_reason"})
 
@@ -487,12 +489,15 @@ class ChatStream(EventStream[ChatChunk]):
         return self._outline.finished
 
     def _note_usage(self, frames: bytes) -> None:
-        at = frames.rfind(b'"usage"')
+        found = [usage.start() for usage in _USAGE.finditer(frames)]
+        if not found:
+            return
+        at = found[-1]
         begin = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
         event = frames[begin:].splitlines()[0].removeprefix(b"data:")
         try:
-            usage = _decode(event).usage
-        except UNDECODED:  # it is not worth a patient decode, nor that a relay fails
+            usage = decode_leniently(event, ChatChunk).usage
+        except NotAnObjectError:  # no reason for a relay to fail
             return
         self._outline.usage = usage or self._outline.usage
 

@@ -230,6 +230,13 @@ async def test_raw_tells_the_ending_whatever_the_reads(
 USAGES: list[tuple[bytes, int | None]] = [
     (b'data: {"choices":[],"usage":{"total_tokens":3}}\r\n\r\ndata: [DONE]\r\n\r\n', 3),
     (b'data:{"choices":[],"usage": {"total_tokens": 3}}\n\n: bye\n\ndata: [DONE]\n\n', 3),
+    (
+        (
+            b'data: {"choices":[],"usage":{"total_tokens":3,"cost":{"sum":1}}}\n\n'
+            b'data: {"choices":[],"usage":null}\n\ndata: [DONE]\n\n'
+        ),
+        3,
+    ),
     (b'data: {"choices":[],"usage":null}\n\ndata: [DONE]\n\n', None),
     (b'data: {"choices":[],"usage":"none"}\n\ndata: [DONE]\n\n', None),
     (b'data: {"choices":[],\ndata: "usage":{"total_tokens":3}}\n\ndata: [DONE]\n\n', None),
