@@ -700,7 +700,7 @@ class RawCursor(Leaving):
         return self
 
     async def __anext__(self) -> bytes:
-        stream = self._stream
+        stream, aligner = self._stream, self._aligner
         if stream._state is _State.NEW or stream._state is _State.OPENING:
             await stream.start()
         try:
@@ -710,13 +710,12 @@ class RawCursor(Leaving):
                 if not data:
                     self._at_end_of_body()
                     break
-                frames = self._aligner.feed(data)
-                stream.deltas = self._aligner.data_reads
-                is_late = self._aligner.finished or self._aligner.done
-                if is_late and b'"usage"' in frames:
+                frames = aligner.feed(data)
+                stream.deltas = aligner.data_reads
+                if (aligner.finished or aligner.done) and b'"usage"' in frames:
                     stream._note_usage(frames)
-                if self._aligner.done:
-                    whole = self._aligner.finished
+                if aligner.done:
+                    whole = aligner.finished
                     stream._end_as(_State.ENDED, "complete" if whole else "complete_no_reason")
                 if frames:
                     return frames
