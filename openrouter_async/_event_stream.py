@@ -193,6 +193,9 @@ class EventStream(Generic[T]):
         """Decode one event; None for one that is no item. Calls `_done` at the sentinel."""
         raise TypeError(f"{type(self).__name__} does not say what its events mean")
 
+    def _note_usage(self, frames: bytes) -> None:
+        """Take the usage off bytes that nobody decodes; they hold it behind the end of the text."""
+
     def _take_next(self) -> T | None:
         """Take events until one is an item; None where none is left, or the answer has ended.
 
@@ -697,7 +700,7 @@ class RawCursor(Leaving):
         return self
 
     async def __anext__(self) -> bytes:
-        stream = self._stream
+        stream, aligner = self._stream, self._aligner
         if stream._state is _State.NEW or stream._state is _State.OPENING:
             await stream.start()
         try:
@@ -707,10 +710,12 @@ class RawCursor(Leaving):
                 if not data:
                     self._at_end_of_body()
                     break
-                frames = self._aligner.feed(data)
-                stream.deltas = self._aligner.data_reads
-                if self._aligner.done:
-                    whole = self._aligner.finished
+                frames = aligner.feed(data)
+                stream.deltas = aligner.data_reads
+                if (aligner.finished or aligner.done) and b'"usage"' in frames:
+                    stream._note_usage(frames)
+                if aligner.done:
+                    whole = aligner.finished
                     stream._end_as(_State.ENDED, "complete" if whole else "complete_no_reason")
                 if frames:
                     return frames

@@ -9,6 +9,7 @@ stream starts, reads, ends and is left is the business of `EventStream`.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from operator import length_hint
@@ -54,6 +55,7 @@ __all__ = ["ChatStream", "Ending", "Timing"]
 
 T = TypeVar("T")
 
+_USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
 _decode: Final = msgspec.json.Decoder(ChatChunk).decode
 _WELL: Final = frozenset({"complete", "complete_no_sentinel", "complete_no_reason"})
 
@@ -304,8 +306,9 @@ class ChatStream(EventStream[ChatChunk]):
     def raw(self) -> RawCursor:
         """Iterate the bytes as they came, in whole events, decoding nothing: for a relay.
 
-        The first event alone is decoded (by `start`), so that an error before the first token
-        raises. Later errors pass as the bytes that they are. Nothing is accumulated.
+        The first event is decoded (by `start`), so that an error before the first token raises,
+        and the last one is looked at for the usage. Later errors pass as the bytes that they are.
+        Nothing is accumulated.
         """
         cursor = super().raw()
         self._keeps = False
@@ -489,6 +492,19 @@ class ChatStream(EventStream[ChatChunk]):
 
     def _finished(self) -> bool:
         return self._outline.finished
+
+    def _note_usage(self, frames: bytes) -> None:
+        found = [usage.start() for usage in _USAGE.finditer(frames)]
+        if not found:
+            return
+        at = found[-1]
+        begin = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
+        event = frames[begin:].splitlines()[0].removeprefix(b"data:")
+        try:
+            usage = decode_leniently(event, ChatChunk).usage
+        except NotAnObjectError:  # no reason for a relay to fail
+            return
+        self._outline.usage = usage or self._outline.usage
 
     def _from_json(self, body: bytes) -> bytes:
         # The server ignored `stream: true`, or reports an error with status 200. A completion

@@ -266,10 +266,14 @@ async def test_what_only_looks_like_an_error_passes(client: OpenRouter, emulator
         assert (await get(port)).body == whole
 
 
-async def test_an_event_that_is_named_error_is_one(client: OpenRouter, emulator: Emulator) -> None:
+@pytest.mark.parametrize("space", [True, False])
+async def test_an_event_that_is_named_error_is_one(
+    client: OpenRouter, emulator: Emulator, space: bool
+) -> None:
     """Servers of the dialect name the event instead; the reader sees one form of it."""
     first = chat(*FIVE).end_after(5).body
     named = encode_event(b'{"message": "Out of memory"}', event="error")
+    named = named if space else named.replace(b": ", b":", 1)
     emulator.play(Reply(steps=(Send(first + named),)))
     async with answering(lambda: relay(client.stream("Hi", model="m"))) as port:
         body = (await get(port)).body

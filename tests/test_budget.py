@@ -574,14 +574,15 @@ async def test_models_can_be_listed(emulator: Emulator, client: OpenRouter) -> N
     assert emulator.requests[-1].query == {}
 
 
-async def test_a_relay_is_settled_by_its_record(
-    emulator: Emulator, client: OpenRouter, budget: Budget
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_relay_is_settled_by_what_passes(
+    emulator: Emulator, client: OpenRouter, budget: Budget, told: bool
 ) -> None:
-    """`raw` decodes no usage, so what it cost is uncertain."""
-    emulator.play(chat("a"))
+    """`raw` sees the usage go by; where there is none, what it cost is uncertain."""
+    emulator.play(chat("a", cost=0.0001) if told else chat("a", usage=None))
     async for _ in client.stream("Hi", budget=budget).raw():
         pass
-    assert sums(budget) == (HELD, 0, HELD)
+    assert sums(budget) == ((0.0001, 0, 0) if told else (HELD, 0, HELD))
 
 
 async def test_the_money_is_held_until_the_end_is_known(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 import pytest
@@ -35,7 +35,7 @@ from openrouter_async.integrations.fastapi import (
     lifespan,
     relay,
 )
-from openrouter_async.testing import Emulator, Hold, chat, http_error
+from openrouter_async.testing import Emulator, Hold, Stall, chat, http_error
 from tests.quiet import KEY, settled
 from tests.serving import LEAVES_WITHIN, Visitor, asked, get, served, time_to_leave
 
@@ -101,6 +101,13 @@ async def test_the_handler_leaves_other_exceptions_alone() -> None:
     """What is none of ours is raised again."""
     with pytest.raises(LookupError):
         await error_response(Request({"type": "http"}), LookupError())
+
+
+def test_what_is_no_relay_is_named() -> None:
+    """FastAPI hands the class whatever an endpoint returns, which is told in words."""
+    content: Any = {"error": "no"}
+    with pytest.raises(TypeError, match=r"must return relay\(...\), not dict"):
+        RelayResponse(content)
 
 
 async def test_an_application_without_a_client_says_so(emulator: Emulator) -> None:
@@ -192,6 +199,45 @@ async def test_a_client_that_is_gone_stops_the_upstream(
 
         assert await time_to_leave(emulator, begin) < LEAVES_WITHIN
     await settled(lambda: emulator.open_connections == 0)
+
+
+@pytest.mark.parametrize("kind", ["relay", "plain", "plain behind the middleware"])
+async def test_who_leaves_before_the_answer_is_no_fault(emulator: Emulator, kind: str) -> None:
+    """A middleware that insists on an answer gets one, so that no log and no trace tells of a bug."""
+    app = leaving_application(emulator, kind)
+    statuses: list[int] = []
+
+    @app.middleware("http")
+    async def noting(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = await call_next(request)
+        statuses.append(response.status_code)
+        return response
+
+    emulator.always(chat(*FIVE).before_head(Stall()))
+    async with served(app) as port:
+        visitor = await asked(emulator, port)
+        visitor.abort()
+        await emulator.wait_for(lambda: emulator.disconnects, timeout=30)
+        await settled(lambda: statuses)
+    assert statuses == [499]
+
+
+async def test_head_is_not_billed(emulator: Emulator) -> None:
+    """Who asks for the head alone gets it, and the API is not asked for what nobody would read."""
+    app = application(emulator)
+    ends: list[str] = []
+
+    @app.api_route("/", methods=["GET", "HEAD"])
+    async def endpoint(client: Client) -> RelayResponse:
+        stream = client.stream("Hi")
+        stream.on_end(lambda stream: ends.append(str(stream.ending)))
+        return relay(stream, headers={"x-mine": "1"})
+
+    async with served(app) as port:
+        answer = await (await Visitor.to(port, method="HEAD")).answer()
+    assert (answer.status, answer.headers["x-mine"]) == (200, "1")
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert (emulator.accepted, ends) == (0, ["left"])
 
 
 @pytest.mark.parametrize("path", ["/plain", "/streamed"])
@@ -416,10 +462,27 @@ async def test_the_applications_of_the_guide_answer(
     if path == "/word":
         emulator.play(chat("pretend"))
     route = '"' + path.partition("?")[0] + '"'
-    found = [block for block in BLOCKS if route in block]
-    names: dict[str, Any] = {"__name__": __name__}
-    exec(found[-1 if path == "/story" else 0], names)
-    async with served(names["app"]) as port:
+    async with served(shown(route, -1 if path == "/story" else 0)) as port:
         answer = await get(port, path, body=body)
     assert answer.status == 200
     assert words in answer.body.decode()
+
+
+@pytest.mark.parametrize("body", [{}, {"model": "m"}, {"model": 7, **HELLO}, ["Hi"]])
+async def test_the_guides_endpoint_for_openais_clients_checks_what_it_reads(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, body: Any
+) -> None:
+    """What is no such request is the client's error, and is not asked of the API."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    monkeypatch.setenv("OPENROUTER_BASE_URL", emulator.base_url)
+    async with served(shown('"/v1/chat/completions"')) as port:
+        assert (await get(port, "/v1/chat/completions", body=body)).status == 422
+    assert emulator.accepted == 0
+
+
+def shown(route: str, which: int = 0) -> FastAPI:
+    """One of the guide's applications that have a route."""
+    found = [block for block in BLOCKS if route in block]
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(found[which], names)
+    return cast("FastAPI", names["app"])

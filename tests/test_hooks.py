@@ -395,6 +395,8 @@ async def test_raw(emulator: Emulator) -> None:
             pass
     assert notes.kinds == ["RequestStarted", "AnswerStarted", "FirstDelta", "RequestEnded"]
     assert notes.end.ending == "complete"
+    assert notes.end.usage is not None
+    assert notes.end.cost is not None
 
 
 async def test_a_race(emulator: Emulator) -> None:

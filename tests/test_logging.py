@@ -62,6 +62,21 @@ async def test_a_failure_is_a_warning(emulator: Emulator, caplog: pytest.LogCapt
     assert (facts(failed)["status"], facts(failed)["error"]) == (400, "BadRequestError")
 
 
+async def test_no_one_forges_a_record(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """What a provider says and what model is asked for can neither end a line nor colour it."""
+    caplog.set_level(logging.INFO)
+    emulator.play(http_error(400, "no\r\nINFO all is well\x1b[2K\u2028"))
+    async with client_of(emulator, Logging()) as client:
+        with pytest.raises(OpenRouterError):
+            await client.complete(PROMPT, model="m\nWARNING of mine")
+    (record,) = caplog.records
+    line = record.getMessage()
+    assert line.isprintable()
+    assert line.startswith("chat/completions m WARNING of mine: error after ")
+    assert "no  INFO all is well [2K" in line
+    assert facts(record)["model"] == "m\nWARNING of mine"  # where a formatter escapes it
+
+
 async def test_waiting_in_line(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """A wait behind a 429 is told, and that the next attempt is one of many."""
     caplog.set_level(logging.INFO)

@@ -268,6 +268,9 @@ async def test_the_bytes_of_a_recorded_stream(
         assert b"".join(frames) == whole_events(body)
         if expected.error is None:
             assert stream.ending == expected.ending
+            # Without a reason nobody knows before the sentinel that the end is near.
+            if stream.ending != "complete_no_reason":
+                check_usage(stream.usage, expected.usage)
 
 
 def whole_events(body: bytes) -> bytes:

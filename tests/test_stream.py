@@ -27,6 +27,7 @@ from openrouter_async.testing import (
     Emulator,
     Hold,
     Reply,
+    Send,
     Stall,
     chat,
     completion,
@@ -223,6 +224,37 @@ async def test_raw_tells_the_ending_whatever_the_reads(
             async for _ in stream.raw():
                 pass
             assert stream.ending == ending
+            assert stream.cost == (None if usage is None else 0.00015)
+
+
+USAGES: list[tuple[bytes, int | None]] = [
+    (b'data: {"choices":[],"usage":{"total_tokens":3}}\r\n\r\ndata: [DONE]\r\n\r\n', 3),
+    (b'data:{"choices":[],"usage": {"total_tokens": 3}}\n\n: bye\n\ndata: [DONE]\n\n', 3),
+    (
+        (
+            b'data: {"choices":[],"usage":{"total_tokens":3,"cost":{"sum":1}}}\n\n'
+            b'data: {"choices":[],"usage":null}\n\ndata: [DONE]\n\n'
+        ),
+        3,
+    ),
+    (b'data: {"choices":[],"usage":null}\n\ndata: [DONE]\n\n', None),
+    (b'data: {"choices":[],"usage":"none"}\n\ndata: [DONE]\n\n', None),
+    (b'data: {"choices":[],\ndata: "usage":{"total_tokens":3}}\n\ndata: [DONE]\n\n', None),
+]
+
+
+@pytest.mark.parametrize(("end", "tokens"), USAGES)
+@pytest.mark.parametrize("size", [7, 10**6])
+async def test_raw_sees_the_usage_go_by(
+    emulator: Emulator, client: OpenRouter, end: bytes, tokens: int | None, size: int
+) -> None:
+    """However it is framed and read; what cannot be read is none, and no byte is changed."""
+    body = chat("a", "b", usage=None, done=False).body + end
+    emulator.play(Reply(steps=(Send(body),)).split(size))
+    stream = client.stream("Hi")
+    assert b"".join([frame async for frame in stream.raw()]) == body
+    assert stream.ending == "complete"
+    assert (stream.usage.total_tokens if stream.usage is not None else None) == tokens
 
 
 # Misuse.

@@ -127,6 +127,44 @@ async def test_a_tool_run_is_one_message(client: OpenRouter, emulator: Emulator)
     assert parts[-1]["messageMetadata"]["cost"] == pytest.approx(2 * 0.00015)
 
 
+async def test_ids_that_each_turn_begins_anew(client: OpenRouter, emulator: Emulator) -> None:
+    """A page takes one id for one call, so a later turn's call does not bear an earlier one's."""
+
+    def same(number: int) -> int:
+        """Give the number back."""
+        return number
+
+    def asked(number: int) -> Reply:
+        call = {"id": "call_0", "name": "same", "arguments": {"number": number}}
+        return chat("", tool_calls=[call])
+
+    before: list[dict[str, Any]] = [
+        {"role": "user", "content": "Hi"},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "call_0",
+                    "type": "function",
+                    "function": {"name": "same", "arguments": '{"number":7}'},
+                }
+            ],
+        },
+    ]
+    emulator.play(asked(8), asked(9), chat("Done."))
+    parts = await told(client.run_tools(before, tools=[same], model="m"))
+    outputs = {p["toolCallId"]: p["output"] for p in parts if p["type"] == "tool-output-available"}
+    inputs = {p["toolCallId"]: p["input"] for p in parts if p["type"] == "tool-input-available"}
+    assert list(outputs.values()) == [7, 8, 9]
+    assert outputs["call_0"] == 7
+    assert {id: given["number"] for id, given in inputs.items()} == {
+        id: output for id, output in outputs.items() if id != "call_0"
+    }
+    starts = [part["toolCallId"] for part in parts if part["type"] == "tool-input-start"]
+    assert starts == list(inputs)
+
+
 @dataclass
 class Forecast:
     """A result that is no plain data."""
@@ -180,6 +218,63 @@ async def test_what_is_said_aloud_is_text(client: OpenRouter, emulator: Emulator
     stream = client.stream("Say hello to Oslo", model="openai/gpt-4o-mini", extra_body=params)
     parts = await told(stream)
     assert "Oslo" in "".join(part["delta"] for part in parts if part["type"] == "text-delta")
+
+
+def deltas(*of: dict[str, Any], reason: str = "stop") -> Reply:
+    """An answer of these deltas, as a provider with its own ideas writes them."""
+    ends = [{"delta": delta} for delta in of] + [{"delta": {}, "finish_reason": reason}]
+    chunks = [{"choices": [{"index": 0, **end}]} for end in ends]
+    return Reply(
+        steps=(Send(b"".join(map(encode_event, map(msgspec.json.encode, chunks))) + DONE),)
+    )
+
+
+async def test_a_refusal_is_text(client: OpenRouter, emulator: Emulator) -> None:
+    """A model that says why it does not answer is heard, in plain text too."""
+    emulator.always(deltas({"refusal": "I will "}, {"refusal": "not."}))
+    parts = await told(client.stream("Hi", model="m"))
+    assert [part["delta"] for part in parts if part["type"] == "text-delta"] == ["I will ", "not."]
+    async with answering(lambda: relay(client.stream("Hi", model="m"), protocol="text")) as port:
+        assert (await get(port)).body == b"I will not."
+
+
+async def test_sources_are_links(client: OpenRouter, emulator: Emulator) -> None:
+    """What a search found is put into a page, so it leads to http(s) or is left out."""
+    urls = ["javascript:alert(1)", "data:text/html,x", "", "HTTPS://a.example", "http://b.example"]
+    notes = [{"type": "url_citation", "url_citation": {"url": url}} for url in urls]
+    emulator.play(deltas({"content": "Found.", "annotations": notes}))
+    parts = await told(client.stream("Hi", model="m"))
+    assert [part["url"] for part in parts if part["type"] == "source-url"] == urls[3:]
+
+
+async def test_pictures_behind_an_address(client: OpenRouter, emulator: Emulator) -> None:
+    """A page sees that it is a picture, whichever kind; one without an address is none."""
+    urls = ["https://a.example/1", "", "data:image/webp;base64,AA=="]
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    emulator.play(deltas({"images": images}))
+    parts = await told(client.stream("Hi", model="m"))
+    assert [(part["url"], part["mediaType"]) for part in parts if part["type"] == "file"] == [
+        (urls[0], "image/*"),
+        (urls[2], "image/webp"),
+    ]
+
+
+async def test_a_call_begins_with_its_name(client: OpenRouter, emulator: Emulator) -> None:
+    """Where the name comes late, what came of the arguments before waits for it."""
+    pieces: list[dict[str, Any]] = [
+        {"id": "c", "function": {"arguments": '{"x"'}},
+        {"function": {"name": "f", "arguments": ":1"}},
+        {"function": {"arguments": "}"}},
+    ]
+    emulator.play(
+        deltas(*({"tool_calls": [{"index": 0, **one}]} for one in pieces), reason="tool_calls")
+    )
+    parts = [part for part in await told(client.stream("Hi", model="m")) if "toolCallId" in part]
+    assert [part["type"] for part in parts] == [
+        "tool-input-start", "tool-input-delta", "tool-input-delta", "tool-input-available",
+    ]  # fmt: skip
+    assert parts[0]["toolName"] == parts[3]["toolName"] == "f"
+    assert [part["inputTextDelta"] for part in parts[1:3]] == ['{"x":1', "}"]
 
 
 async def test_text_behind_a_picture_is_a_part_of_its_own(
@@ -282,6 +377,49 @@ def test_messages_of_the_ai_sdk() -> None:
     assert read[6] == {"role": "user", "content": "Thanks"}
 
 
+async def test_a_picture_comes_back_with_the_next_request(
+    client: OpenRouter, emulator: Emulator
+) -> None:
+    """What the model drew is sent along, as a conversation does, so that it can be changed."""
+    emulator.always(chat(images=[PNG]))
+    parts = await told(client.stream("Draw", model="m"))
+    drawn = [part for part in parts if part["type"] == "file"]
+    read = ui_messages(
+        [
+            {"role": "user", "parts": [{"type": "text", "text": "Draw"}]},
+            {"role": "assistant", "parts": [{"type": "step-start"}, *drawn]},
+            {"role": "user", "parts": [{"type": "text", "text": "Darker"}]},
+        ]
+    )
+    conversation = client.conversation(model="m")
+    await conversation.complete("Draw")
+    await conversation.complete("Darker")
+    sent = msgspec.json.decode(emulator.requests[-1].body)["messages"]
+    assert read[1]["images"][0]["image_url"] == sent[1]["images"][0]["image_url"]
+    assert [message["role"] for message in read] == ["user", "assistant", "user"]
+
+
+def test_half_an_emoji_is_no_fault() -> None:
+    """A page that cut a text in the middle of an emoji sends what no UTF-8 can carry."""
+    parts = [
+        {"type": "text", "text": "a\ud83d"},
+        {"type": "tool-f", "toolCallId": "c", "state": "output-available", "input": {"\ude00": 1}},
+    ]
+    user, assistant = ui_messages(
+        [{"role": "user", "parts": parts}, {"role": "assistant", "parts": parts}]
+    )[:2]
+    assert user["content"] == "a\ufffd"
+    assert assistant["tool_calls"][0]["function"]["arguments"] == '{"\ufffd":1}'
+
+
+def nested(depth: int) -> list[Any]:
+    """A list in a list in a list."""
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 NO_MESSAGES: list[tuple[Any, str]] = [
     ("Hi", "must be a list"),
     ([], "at least one"),
@@ -289,6 +427,7 @@ NO_MESSAGES: list[tuple[Any, str]] = [
     ([{"role": "user"}], r"messages\[0\]\.parts must be a list"),
     ([{"role": "user", "parts": ["x"]}], r"parts\[0\] must be an object"),
     ([{"role": "tool", "parts": []}], "must be user, assistant or system"),
+    ([{"role": "user", "parts": [], "metadata": nested(100_000)}], "nested so deeply"),
     (
         [
             {

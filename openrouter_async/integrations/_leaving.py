@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias, TypeVar
 
-from ._serving import Message, Receive, Scope, Send, until_gone
+from ._serving import Message, Receive, Scope, Send, answer_nobody, until_gone
 
 __all__ = ["App", "ClientDisconnectedError", "ReadAhead", "call_while_there", "run_while_there"]
 
@@ -62,6 +62,8 @@ async def call_while_there(app: App, scope: Scope, receive: Receive, send: Send)
     leaving = asyncio.ensure_future(ahead.until_gone())
     if await _ended_first(running, leaving, goes_on=lambda: begun):
         running.result()
+    elif not begun:
+        await answer_nobody(send)
 
 
 async def _ended_first(

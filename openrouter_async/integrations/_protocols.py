@@ -26,7 +26,7 @@ from ..stream import ChatStream
 from ..tools import RunEvent, ToolRun
 from ..types import ChatChunk, ChatCompletion
 from ._failures import error_object
-from ._ui_stream import DONE, UIMessageEncoder
+from ._ui_stream import DONE, UIMessageEncoder, words_in
 
 __all__ = ["Pieces", "ProtocolName", "Source", "pieces_of"]
 
@@ -42,6 +42,8 @@ HeaderPairs: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 # Atomic groups, or the two halves of one CRLF would pass for two line ends.
 _BLANK_LINE: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+# Only an error's own key is written so: inside a text the quotation marks are escaped.
+_ERROR: Final = re.compile(rb'"error"|event: ?error')
 _PROTOCOLS: Final = ("openai", "ai-sdk", "text")
 _EVENTS: Final = b"text/event-stream; charset=utf-8"
 
@@ -187,8 +189,7 @@ class _RawPieces(_OpenAIPieces):
         if self._failure is not None:
             raise self._failure
         frames = await anext(self._cursor)
-        # Only an error's own key is written so: inside a text the quotation marks are escaped.
-        if b'"error"' in frames or b"event: error" in frames:
+        if b"error" in frames and _ERROR.search(frames):
             return self._before_error(frames)
         return frames
 
@@ -247,9 +248,9 @@ class _TextPieces(_Pieces):
 
     async def __anext__(self) -> bytes:
         while True:
-            text = (await anext(self._chunks)).text
-            if text:
-                return text.encode("utf-8", "replace")
+            words = words_in(await anext(self._chunks))
+            if words:
+                return words.encode("utf-8", "replace")
 
     def ended(self) -> bytes:
         return b""

@@ -21,7 +21,16 @@ from ..errors import OpenRouterError
 from ._failures import Describe, error_object, http_status, retry_after
 from ._protocols import Pieces
 
-__all__ = ["Headers", "Receive", "Scope", "Send", "Serving", "until_gone"]
+__all__ = [
+    "CLOSED_REQUEST",
+    "Headers",
+    "Receive",
+    "Scope",
+    "Send",
+    "Serving",
+    "answer_nobody",
+    "until_gone",
+]
 
 # Each framework has types of its own for these two, and none takes those of another.
 Scope: TypeAlias = Any
@@ -29,6 +38,9 @@ Message: TypeAlias = Any
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+CLOSED_REQUEST: Final = 499
+"""The status that nginx gives a request whose client left; nobody is there to read it."""
 
 _TURN_EVERY: Final = 4
 """Pieces between two turns of the loop; asyncio complains of the fifth write to nobody."""
@@ -45,6 +57,24 @@ async def until_gone(receive: Receive) -> None:
     """Wait until the client has left; what it still sends is ignored."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def answer_nobody(send: Send) -> None:
+    """Answer a client that left before its answer had begun.
+
+    Nobody reads it, but middlewares (Starlette's `BaseHTTPMiddleware`) take an application that
+    answers nothing for one that is broken, and traces show a request without a status.
+    """
+    head = {
+        "type": "http.response.start",
+        "status": CLOSED_REQUEST,
+        "headers": [(b"content-length", b"0")],
+    }
+    try:
+        await send(head)
+        await send({"type": "http.response.body", "body": b""})
+    except OSError:  # how servers of newer ASGI versions say that the client left
+        return
 
 
 class _GoneError(Exception):
@@ -131,6 +161,18 @@ class Serving:
         for error in ends:
             if error is not None and not isinstance(error, _GoneError):
                 raise error
+        if not self._started:
+            await answer_nobody(self._send_message)
+
+    async def run_without_body(self) -> None:
+        """Answer ``HEAD``: nothing is asked of the API, which would bill a body nobody reads."""
+        self._pieces.close()
+        await self._pieces.aclose()
+        try:
+            await self._start()
+            await self._end(b"", whole=True)
+        except _GoneError:
+            return
 
     async def _watch(self, tasks: set[asyncio.Task[None]]) -> None:
         """Wait for the first task to end, and see to it that no proxy takes silence for death."""

@@ -11,6 +11,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from ..types._lenient import without_lone_surrogates
+
 __all__ = ["ui_messages"]
 
 _SCHEMES: Final = ("data:", "https://", "http://")
@@ -24,8 +26,9 @@ def ui_messages(messages: object) -> list[dict[str, Any]]:
         messages: The list as it came, of objects with ``role`` and ``parts``.
 
     Returns:
-        Messages for `OpenRouter.stream`. Images and documents, tool calls with their outputs,
-        and the reasoning details that the stream of `relay` had given to the page are kept.
+        Messages for `OpenRouter.stream`. Documents and images (also those that the model drew),
+        tool calls with their outputs, and the reasoning details that the stream of `relay` had
+        given to the page are kept.
 
     Raises:
         ValueError: It is no such list; the message names the place.
@@ -36,7 +39,12 @@ def ui_messages(messages: object) -> list[dict[str, Any]]:
     if not isinstance(messages, list) or not messages:
         raise ValueError("messages must be a list with at least one message")
     found: list[dict[str, Any]] = []
-    for position, message in enumerate(cast("list[object]", messages)):
+    try:
+        # JavaScript leaves them where it cut a text amid an emoji, and JSON lets them by.
+        plain = cast("list[object]", without_lone_surrogates(cast("object", messages)))
+    except RecursionError:
+        raise ValueError("messages must not be nested so deeply") from None
+    for position, message in enumerate(plain):
         place = f"messages[{position}]"
         if not isinstance(message, dict):
             raise ValueError(f"{place} must be an object")
@@ -49,7 +57,7 @@ def ui_messages(messages: object) -> list[dict[str, Any]]:
                 found.append({"role": "system", "content": _text(parts)})
             case "assistant":
                 for step in _steps(parts):
-                    found += _turn(step)
+                    found += _turn(step, place)
             case role:
                 raise ValueError(
                     f"{place}.role must be user, assistant or system, got {role!r:.40}"
@@ -120,7 +128,7 @@ def _steps(parts: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield step
 
 
-def _turn(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _turn(parts: list[dict[str, Any]], place: str) -> Iterator[dict[str, Any]]:
     """Give the assistant's message of one step, and those of its tools."""
     message: dict[str, Any] = {"role": "assistant", "content": _text(parts) or None}
     calls: list[dict[str, Any]] = []
@@ -136,7 +144,12 @@ def _turn(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             outputs.append({"role": "tool", "tool_call_id": id, "content": _output(part)})
     if calls:
         message["tool_calls"] = calls
-    if message["content"] is not None or calls:
+    files = [part for part in parts if part["type"] == "file"]
+    pictures = [part for part in files if str(part.get("mediaType")).startswith("image/")]
+    images = [_file(part, place) for part in pictures]
+    if images:  # the model drew them, and may be asked to change them
+        message["images"] = images
+    if message["content"] is not None or calls or images:
         yield message
         yield from outputs
 

@@ -24,7 +24,7 @@ from ..tools import (
 from ..tools._events import Progress
 from ..types import ChatChunk, ChatCompletion
 
-__all__ = ["DONE", "UIMessageEncoder"]
+__all__ = ["DONE", "UIMessageEncoder", "words_in"]
 
 DONE: Final = b"data: [DONE]\n\n"
 
@@ -36,6 +36,22 @@ _FINISH: Final = {
     "tool_calls": "tool-calls",
     "error": "error",
 }
+
+
+# A link is followed by whoever reads the page, and a search can be made to find anything.
+_LINKS: Final = ("https://", "http://")
+
+
+def words_in(chunk: ChatChunk) -> str:
+    """Give what a chunk says in words: text, or what is said aloud, or why nothing else is."""
+    text = chunk.text
+    if text or not chunk.choices:
+        return text
+    spoken = chunk.audio
+    if spoken is not None and spoken.transcript:
+        return spoken.transcript
+    first = chunk.choices[0]
+    return (first.delta.refusal or "") if first.index == 0 else ""
 
 
 class UIMessageEncoder:
@@ -52,6 +68,7 @@ class UIMessageEncoder:
         "_parts",
         "_progress",
         "_sources",
+        "_told",
         "_turn",
     )
 
@@ -64,6 +81,7 @@ class UIMessageEncoder:
         self._progress: Progress | None = None  # for streams that do not follow their calls
         self._calls: dict[int, str] = {}  # the ids of this turn's calls, by position
         self._named: dict[str, str] = {}  # the id that the run gives a call -> the one told
+        self._told: dict[str, int] = {}  # the ids told -> the turn that each is of
         self._completion: ChatCompletion | None = None
         self._images: set[int] = set()  # hashes: keeping the URLs would keep the images
         self._sources: dict[str, None] = {}
@@ -126,17 +144,16 @@ class UIMessageEncoder:
         reasoning = chunk.reasoning
         if reasoning:
             frames += self._delta("reasoning", reasoning)
-        text = chunk.text
-        if text:
-            frames += self._delta("text", text)
-        spoken = chunk.audio
-        if spoken is not None and spoken.transcript:
-            frames += self._delta("text", spoken.transcript)
+        words = words_in(chunk)
+        if words:
+            frames += self._delta("text", words)
         for image in chunk.images:
             mark = hash(image.url)
-            if mark not in self._images:
+            if image.url and mark not in self._images:
                 self._images.add(mark)
-                frames += _frame({"type": "file", "mediaType": image.media_type, "url": image.url})
+                # Behind an address there is no telling which kind, but a page asks only whether.
+                kind = image.media_type if image.media_type.startswith("image/") else "image/*"
+                frames += _frame({"type": "file", "mediaType": kind, "url": image.url})
                 self._is_split = True
         if chunk.choices and chunk.choices[0].delta.annotations:
             frames += self._cite(chunk)
@@ -158,7 +175,9 @@ class UIMessageEncoder:
         frames = b""
         for note in chunk.choices[0].delta.annotations or ():
             cited = note.url_citation
-            if cited is None or not cited.url or cited.url in self._sources:
+            if cited is None or cited.url in self._sources:
+                continue
+            if not cited.url.lower().startswith(_LINKS):
                 continue
             self._sources[cited.url] = None
             part = {
@@ -175,18 +194,25 @@ class UIMessageEncoder:
 
     def _input_piece(self, piece: ToolCallProgress) -> bytes:
         frames = b"" if self._is_in_step else self._open_step()
-        id = self._calls.get(piece.position)
+        id, delta = self._calls.get(piece.position), piece.delta
         if id is None:
+            if not piece.name:
+                return frames  # nobody can tell what it begins; the pieces wait
+            delta = piece.arguments
             id = self._calls[piece.position] = self._name_call(piece.position, piece.call_id)
             frames += self._close_part()
             frames += _frame({"type": "tool-input-start", "toolCallId": id, "toolName": piece.name})
-        if piece.delta:
-            part = {"type": "tool-input-delta", "toolCallId": id, "inputTextDelta": piece.delta}
+        if delta:
+            part = {"type": "tool-input-delta", "toolCallId": id, "inputTextDelta": delta}
             frames += _frame(part)
         return frames
 
     def _name_call(self, position: int, id: str) -> str:
-        return id or f"call-{self._turn}-{position}"
+        told = id or f"call-{self._turn}-{position}"
+        # Some providers count anew in each turn, and a page takes one id for one call.
+        while self._told.setdefault(told, self._turn) != self._turn:
+            told = f"{told}-{self._turn}"
+        return told
 
     def _turn_finished(self, completion: ChatCompletion) -> bytes:
         """Write the calls as a whole, and what the next turn needs of the reasoning."""
@@ -222,7 +248,9 @@ class UIMessageEncoder:
 
     def _output(self, event: ToolFinished) -> bytes:
         call = event.call
-        head = {"toolCallId": self._named.get(call.id, call.id)}
+        id = self._named.get(call.id, call.id)
+        self._told.setdefault(id, self._turn)  # of a call that the messages brought
+        head = {"toolCallId": id}
         if call.state == "done":
             return _frame({"type": "tool-output-available", **head, "output": _told(call)})
         if call.state == "denied":

@@ -91,7 +91,7 @@ class Relay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; return when it is over or the client has left."""
-        await self.serve(receive, send)
+        await self.serve(receive, send, is_head=scope.get("method") == "HEAD")
 
     async def serve(
         self,
@@ -100,6 +100,7 @@ class Relay:
         *,
         status: int | None = None,
         headers: Headers | None = None,
+        is_head: bool = False,
     ) -> None:
         """Do as calling it does, with what a framework adds.
 
@@ -108,8 +109,9 @@ class Relay:
             send: ASGI's.
             status: The status instead of the one given to `relay`.
             headers: Encoded headers, names in lower case, beside those given to `relay`.
+            is_head: Whether only the head was asked for (``HEAD``); the stream is not begun then.
         """
-        await Serving(
+        serving = Serving(
             self.pieces,
             receive,
             send,
@@ -119,7 +121,8 @@ class Relay:
             headers_within=self._headers_within,
             describe=self._describe,
             as_json=self._protocol == "openai",
-        ).run()
+        )
+        await (serving.run_without_body() if is_head else serving.run())
 
 
 def relay(

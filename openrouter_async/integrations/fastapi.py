@@ -15,7 +15,7 @@ that no failure could keep its status, and because it decodes and encodes every 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
 try:
     from fastapi import Depends, HTTPException, Request
@@ -32,6 +32,7 @@ from ..client import OpenRouter
 from ..errors import OpenRouterError
 from ._failures import Describe, error_words
 from ._leaving import ClientDisconnectedError, run_while_there
+from ._serving import CLOSED_REQUEST
 from .asgi import (
     CancelOnDisconnect,
     ProtocolName,
@@ -59,8 +60,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-_CLOSED_REQUEST = 499  # what nginx calls a client that left; nobody is there to read it
-
 
 class RelayResponse(Response):
     """A response that relays a stream; made by `relay`.
@@ -74,6 +73,12 @@ class RelayResponse(Response):
     def __init__(
         self, source: Relay, status_code: int = 200, *, background: BackgroundTask | None = None
     ) -> None:
+        # FastAPI gives whatever an endpoint with this `response_class` returns.
+        if not isinstance(cast("object", source), Relay):
+            raise TypeError(
+                "an endpoint that answers with RelayResponse must return relay(...), "
+                f"not {type(source).__name__}"
+            )
         self._relay = source
         self.status_code = status_code
         self.background = background
@@ -81,7 +86,13 @@ class RelayResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; then run the background tasks, also where the reader has left."""
-        await self._relay.serve(receive, send, status=self.status_code, headers=self.raw_headers)
+        await self._relay.serve(
+            receive,
+            send,
+            status=self.status_code,
+            headers=self.raw_headers,
+            is_head=scope["method"] == "HEAD",
+        )
         if self.background is not None:
             await self.background()
 
@@ -166,7 +177,7 @@ async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
     try:
         return await run_while_there(request.receive, work)
     except ClientDisconnectedError as error:
-        raise HTTPException(_CLOSED_REQUEST, "the client has left") from error
+        raise HTTPException(CLOSED_REQUEST, "the client has left") from error
 
 
 async def error_response(request: Request, error: Exception) -> JSONResponse:

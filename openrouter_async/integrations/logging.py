@@ -140,4 +140,12 @@ class Logging:
         about |= {"path": start.path, "model": start.model}
         about |= {name: value for name, value in facts.items() if value is not None}
         named = " ".join(name for name in (start.path.lstrip("/"), start.model) if name)
-        self._logger.log(level, "%s: %s", named, message, extra={"openrouter": about})
+        told = (_in_one_line(named), _in_one_line(message))
+        self._logger.log(level, "%s: %s", *told, extra={"openrouter": about})
+
+
+def _in_one_line(text: str) -> str:
+    """Keep others' words, of a provider or of whoever chose the model, from forging records."""
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else " " for mark in text)

@@ -41,7 +41,7 @@ def decode_leniently(data: bytes, kind: type[T]) -> T:
         # The standard decoder accepts NaN and lone surrogates; broken UTF-8 becomes U+FFFD.
         value: object = json.loads(data.decode("utf-8", "replace"), parse_int=_integer)
         if isinstance(value, dict):
-            return fit(cast("dict[str, Any]", _mend_text(cast("object", value))), kind)
+            return fit(cast("dict[str, Any]", without_lone_surrogates(cast("object", value))), kind)
         reason = f"JSON of type {type(value).__name__} instead of an object"
     except (ValueError, RecursionError) as error:
         reason = f"no JSON: {error}"  # raised below: the error of `json` holds the whole text
@@ -122,15 +122,17 @@ def _integer(text: str) -> int | float:
     return int(text) if len(text) < 1_000 else float(text)
 
 
-def _mend_text(value: object) -> object:
-    """Replace lone surrogates, which no UTF-8 can carry, all through the value."""
+def without_lone_surrogates(value: object) -> object:
+    """Replace lone surrogates, which no UTF-8 can carry, all through plain data."""
     if isinstance(value, str):
         if value.isascii():  # an image's megabytes: known at once, where a search takes long
             return value
         return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, list):
-        return [_mend_text(item) for item in cast("list[object]", value)]
+        return [without_lone_surrogates(item) for item in cast("list[object]", value)]
     if isinstance(value, dict):
         items = cast("dict[str, object]", value).items()
-        return {str(_mend_text(key)): _mend_text(item) for key, item in items}
+        return {
+            str(without_lone_surrogates(key)): without_lone_surrogates(item) for key, item in items
+        }
     return value

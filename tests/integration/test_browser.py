@@ -321,6 +321,96 @@ def test_what_a_model_writes_is_never_markup(page: Page, emulator: Emulator) -> 
     assert counts == {"h3": 1, "strong": 1, "li": 2, "pre": 1, "td": 2}
 
 
+@pytest.mark.parametrize(
+    "endless",
+    [
+        ">" * 50_000,
+        "- " * 25_000 + "a",
+        "1. " * 15_000 + "a",
+        "[" * 50_000,
+        "a|b\n" + " " * 50_000 + "x",
+        "".join("`" * length + "a" for length in range(300)),
+    ],
+    ids=["quotes", "lists", "numbers", "links", "table", "code"],
+)
+def test_no_answer_stops_the_page(page: Page, emulator: Emulator, endless: str) -> None:
+    """What is nested or opened endlessly is shown as text, and the page goes on."""
+    emulator.play(chat(f"{endless}\n\nthe end"), chat("Still here."))
+    ask(page, "Write")
+    wait_for_text(page, "the end")
+    is_done(page)
+    ask(page, "And now?")
+    wait_for_text(page, "Still here.")
+    is_done(page)
+
+
+def test_a_selection_outlives_the_words_that_follow(page: Page, emulator: Emulator) -> None:
+    """Whoever marks a paragraph while the answer grows keeps it marked."""
+    emulator.play(held("First paragraph.\n\n", "Second ", "one."))
+    ask(page, "Write")
+    wait_for_text(page, "First paragraph.")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('article.assistant p'))")
+    emulator.release()
+    wait_for_text(page, "Second")
+    assert page.evaluate("getSelection().toString()") == "First paragraph."
+    emulator.release()
+    wait_for_text(page, "one.")
+    is_done(page)
+    assert said(page) == "First paragraph.\n\nSecond one."
+
+
+def test_who_is_busy_elsewhere_keeps_the_focus(page: Page, emulator: Emulator) -> None:
+    """The end of an answer does not tear a keyboard away from what it is about to do."""
+    emulator.play(chat("Blue.", reasoning=("Light ", "scatters.")).hold_after(2))
+    ask(page, "Why?")
+    thoughts = page.locator("details.thoughts summary")
+    thoughts.focus()
+    emulator.release()
+    wait_for_text(page, "Blue.")
+    is_done(page)
+    assert thoughts.evaluate("one => one === document.activeElement")
+
+
+def test_a_proxys_page_is_not_shown_as_words(page: Page) -> None:
+    """What stands between may answer with HTML, of which the status alone says something."""
+    html = "<html><h1>Bad Gateway</h1></html>"
+    page.route("**/chat", lambda it: it.fulfill(status=502, content_type="text/html", body=html))
+    ask(page, "Hi")
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert "The server answered 502." in alert.inner_text()
+
+
+def test_a_new_chat_amid_an_answer_begins_anew(page: Page, emulator: Emulator) -> None:
+    """What was being said in the old one is not told in the new one."""
+    emulator.play(chat(*FIVE).stall_after(3), chat("Fresh."))
+    ask(page, "Count")
+    wait_for_text(page, "three")
+    page.get_by_role("button", name="New chat").click()
+    is_done(page)
+    ask(page, "Hello")
+    wait_for_text(page, "Fresh.")
+    is_done(page)
+    asked = [one for one in emulator.requests if one.body]  # others ask what the stop has cost
+    messages = msgspec.json.decode(asked[-1].body)["messages"]
+    assert messages == [{"role": "user", "content": "Hello"}]
+
+
+def test_what_failed_is_tried_again_only_while_it_is_the_last(
+    page: Page, emulator: Emulator
+) -> None:
+    """Once the conversation has gone on, trying again would take a later answer away."""
+    model = "anthropic/claude-sonnet-4.5"
+    emulator.play(http_error(400, "Not so"), chat("Second."))
+    ask(page, "First?", model)
+    page.get_by_role("button", name="Try again").wait_for()
+    ask(page, "Second?", model)
+    wait_for_text(page, "Second.")
+    is_done(page)
+    assert page.get_by_role("button", name="Try again").count() == 0
+    assert "Not so" in page.get_by_role("alert").inner_text()
+
+
 def test_a_second_question_sends_the_first(page: Page, emulator: Emulator) -> None:
     """The model is told what was said before."""
     emulator.play(chat("First."), chat("Second."))
@@ -342,6 +432,22 @@ def test_dark_and_light(browser: Browser, address: str, scheme: Any) -> None:
         assert (page.evaluate(brightness) < 380) == (scheme == "light")
         page.reload()
         until(page, f"({brightness})() {'<' if scheme == 'light' else '>'} 380")
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+def test_nothing_sticks_out(browser: Browser, address: str, emulator: Emulator, width: int) -> None:
+    """On a narrow phone too, all stands within the page, whatever was asked and answered."""
+    wide = "word" * 100 + "\n\n```\n" + "x" * 400 + "\n```\n\n|" + "wide|" * 30 + "\n|" + "-|" * 30
+    outside = """() => [...document.querySelectorAll('header *, #ideas button, article, form *')]
+        .filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"""
+    with opened(browser, address, viewport={"width": width, "height": 640}) as page:
+        assert page.evaluate(outside) == []
+        emulator.play(chat(wide))
+        ask(page, "x" * 300)
+        wait_for_text(page, "wordword")
+        is_done(page)
+        assert page.evaluate(outside) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_everything_has_a_name_and_works_with_the_keyboard(page: Page, emulator: Emulator) -> None:

@@ -76,6 +76,9 @@ async function ask(question) {
 }
 
 async function answer() {
+  // What failed before cannot be tried again once the conversation has gone on.
+  log.querySelectorAll(".error button").forEach((one) => one.remove());
+  const asked = messages;
   const view = new AnswerView();
   const reply = { role: "assistant", parts: [] };
   running = new AbortController();
@@ -96,16 +99,17 @@ async function answer() {
     running = null;
     stop.hidden = true;
     send.hidden = false;
-    prompt.focus({ preventScroll: true });
+    // Nobody who is reading or choosing elsewhere by now is torn away.
+    if ([document.body, send, stop].includes(document.activeElement)) prompt.focus({ preventScroll: true });
   }
-  if (reply.parts.length) messages.push(reply);
+  if (reply.parts.length) asked.push(reply); // "New chat" may have begun another list meanwhile
   view.done();
 }
 
 async function wordsOf(response) {
-  const text = await response.text();
-  if (!response.headers.get("content-type")?.startsWith("application/json")) return text;
-  const told = JSON.parse(text);
+  const text = await response.text(), kind = response.headers.get("content-type") ?? "";
+  if (kind.startsWith("text/plain")) return text;
+  const told = kind.startsWith("application/json") ? JSON.parse(text) : {}; // a proxy sends a page
   return told.error?.message ?? told.detail?.[0]?.msg ?? `The server answered ${response.status}.`;
 }
 
@@ -174,6 +178,15 @@ function follow(change) {
   if (near) scrollTo(0, page.scrollHeight);
 }
 
+// Only what has changed, so that a selection lives and a code block stays where it was scrolled to.
+function renew(place, fragment) {
+  const fresh = [...fragment.childNodes];
+  let same = 0;
+  while (same < fresh.length && place.childNodes[same]?.isEqualNode(fresh[same])) same += 1;
+  while (place.childNodes.length > same) place.lastChild.remove();
+  place.append(...fresh.slice(same));
+}
+
 function showQuestion(message) {
   const article = make("article", "user");
   article.append(make("span", "sr", "You: "));
@@ -209,7 +222,7 @@ class AnswerView {
       for (const part of this.dirty) {
         if (!this.shown.has(part)) this.shown.set(part, part.type === "text" ? this.newText() : this.newThoughts());
         const place = this.shown.get(part);
-        if (part.type === "text") place.replaceChildren(markdown(part.text));
+        if (part.type === "text") renew(place, markdown(part.text));
         else place.textContent = part.text;
       }
       this.dirty.clear();
@@ -326,8 +339,10 @@ prompt.addEventListener("paste", (event) => {
 const carries = (event) => event.dataTransfer?.types.includes("Files");
 addEventListener("dragenter", (event) => { if (carries(event)) at("drop").hidden = false; });
 addEventListener("dragleave", (event) => { if (!event.relatedTarget) at("drop").hidden = true; });
-addEventListener("dragover", (event) => event.preventDefault());
+// Text that is dragged into the box goes its usual way.
+addEventListener("dragover", (event) => { if (carries(event)) event.preventDefault(); });
 addEventListener("drop", (event) => {
+  if (!carries(event)) return;
   event.preventDefault();
   at("drop").hidden = true;
   add(event.dataTransfer.files);

@@ -1,13 +1,15 @@
 // Markdown as elements. What a model writes is text to this file and never markup: nothing is
 // parsed as HTML, and a link leads to http(s) or nowhere. Covered is what models write: headings,
-// lists, code, quotes, tables, emphasis, links.
+// lists, code, quotes, tables, emphasis, links. A model can be talked into writing anything, so what
+// is nested or opened endlessly stays text: no answer may stop the page.
 
 const FENCE = /^\s*(```+|~~~+)\s*([\w+#-]*)\s*$/;
 const HEADING = /^(#{1,6})\s+(.*?)\s*#*$/;
 const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
 const RULE = /^\s*([-*_])(\s*\1){2,}\s*$/;
-const DIVIDER = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
-const INLINE = /(`+)([\s\S]*?[^`])\1(?!`)|\*\*(?=\S)([\s\S]*?\S)\*\*|(?<![\w*])\*(?=[^\s*])([\s\S]*?[^\s*])\*(?!\w)|(?<!\w)_(?=\S)([\s\S]*?\S)_(?!\w)|~~(?=\S)([\s\S]*?\S)~~|\[([^\]]+)\]\(([^\s()]+(?:\([^\s()]*\)[^\s()]*)*)\)|(https?:\/\/[^\s<>()\[\]"']*[^\s<>()\[\]"'.,;:!?])/;
+const DIVIDER = /^[\s|:]*-[\s|:-]*$/;
+const DEEPEST = 12;
+const INLINE = /(?<!`)(`{1,9})(?!`)([\s\S]{0,5000}?[^`])\1(?!`)|\*\*(?=\S)([\s\S]*?\S)\*\*|(?<![\w*])\*(?=[^\s*])([\s\S]*?[^\s*])\*(?!\w)|(?<!\w)_(?=\S)([\s\S]*?\S)_(?!\w)|~~(?=\S)([\s\S]*?\S)~~|\[([^\[\]]+)\]\(([^\s()]+(?:\([^\s()]*\)[^\s()]*)*)\)|(https?:\/\/[^\s<>()\[\]"']*[^\s<>()\[\]"'.,;:!?])/;
 
 export function markdown(text) {
   const fragment = document.createDocumentFragment();
@@ -15,7 +17,8 @@ export function markdown(text) {
   return fragment;
 }
 
-function blocks(lines, parent) {
+function blocks(lines, parent, depth = 0) {
+  if (depth > DEEPEST) { plain(lines.join("\n"), append(parent, "p")); return; }
   let at = 0;
   while (at < lines.length) {
     const line = lines[at];
@@ -33,10 +36,10 @@ function blocks(lines, parent) {
     if (/^\s*>/.test(line)) {
       const inside = [];
       while (at < lines.length && /^\s*>/.test(lines[at])) inside.push(lines[at++].replace(/^\s*> ?/, ""));
-      blocks(inside, append(parent, "blockquote"));
+      blocks(inside, append(parent, "blockquote"), depth + 1);
       continue;
     }
-    if (ITEM.test(line)) { at = list(lines, at, parent); continue; }
+    if (ITEM.test(line)) { at = list(lines, at, parent, depth); continue; }
     if (line.includes("|") && DIVIDER.test(lines[at + 1] ?? "")) { at = table(lines, at, parent); continue; }
     const paragraph = [];
     while (at < lines.length && lines[at].trim() && !startsBlock(lines[at])) paragraph.push(lines[at++].trim());
@@ -58,7 +61,7 @@ function fence(lines, at, found, parent) {
   return at + 1;
 }
 
-function list(lines, at, parent) {
+function list(lines, at, parent, depth) {
   const [, indent, mark] = lines[at].match(ITEM);
   const element = append(parent, /\d/.test(mark) ? "ol" : "ul");
   if (/\d/.test(mark) && parseInt(mark, 10) !== 1) element.start = parseInt(mark, 10);
@@ -79,7 +82,7 @@ function list(lines, at, parent) {
     if (inside.some((one) => !one.trim() || startsBlock(one))) {
       const first = inside.findIndex((one) => !one.trim() || startsBlock(one));
       inline(inside.slice(0, first).join("\n"), item);
-      blocks(inside.slice(first), item);
+      blocks(inside.slice(first), item, depth + 1);
     } else inline(inside.join("\n"), item);
     while (at < lines.length && !lines[at].trim() && ITEM.test(lines[at + 1] ?? "")) at += 1;
   }
