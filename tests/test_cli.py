@@ -365,6 +365,43 @@ def test_errors_say_what_to_do_next(
     assert hint in second
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["chat", "Hi"],
+        ["image", "A fox"],
+        ["models"],
+        ["cost"],
+        ["batch", "none.jsonl", "out.jsonl"],
+        ["batch", "--report", "none.jsonl"],
+    ],
+)
+def test_a_failure_is_json_too(
+    server: Emulator,
+    command: Any,
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever fails, `--json` has one object with the error on stdout; misuse has nothing."""
+    monkeypatch.chdir(tmp_path)
+    for path in ("/chat/completions", "/models", "/key"):
+        server.always(http_error(400, "No such thing"), path=path)
+    done = command(*arguments, "--json")
+    error = json.loads(done.out)["error"]
+    assert done.code == 1
+    assert error["type"] in ("BadRequestError", "BatchError")
+    assert error["message"] in done.err
+    assert command(*arguments, "--json", "--bogus").out == ""
+
+
+def test_without_a_key_json_says_so(command: Any) -> None:
+    """What fails before anything is asked is told to programs, too."""
+    for arguments in (["chat", "Hi"], ["cost"], ["image", "A fox"]):
+        done = command(*arguments, "--json")
+        assert (done.code, json.loads(done.out)["error"]["type"]) == (3, "NoKey")
+
+
 def test_the_wait_that_the_api_names_is_told() -> None:
     """A 429 says how long to wait, and an error of an unknown kind still says something."""
     from openrouter_async.cli._failures import describe

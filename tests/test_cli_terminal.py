@@ -262,6 +262,43 @@ def test_a_reader_that_leaves_stops_the_answer(server: Emulator, tmp_path: Path)
     server.block_until(lambda: server.disconnects == 1)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full, which is Linux's")
+@pytest.mark.parametrize(
+    ("redirection", "code", "out"),
+    [
+        ("<&-", 0, True),
+        (">&- <&-", 0, False),
+        ("2>&- </dev/null", 0, True),
+        ("2>/dev/full </dev/null", 0, True),
+        (">/dev/full </dev/null", 1, False),
+    ],
+)
+def test_descriptors_that_are_closed_or_full(
+    server: Emulator, tmp_path: Path, redirection: str, code: int, out: bool
+) -> None:
+    """What is closed is silent, what cannot be said beside the answer is not missed, a full disk
+    is a sentence; help is no exception."""
+    line = f"{sys.executable} -X dev -m openrouter_async.cli"
+    environment = {
+        **os.environ,
+        "OPENROUTER_API_KEY": KEY,
+        "OPENROUTER_BASE_URL": server.base_url,
+        "PYTHONPATH": str(ROOT),
+    }
+    for arguments, said in (("chat Hi", b"pretend"), ("--help", b"Usage")):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"exec {line} {arguments} {redirection}"],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, said in done.stdout) == (code, out), done.stderr
+        assert (b"No space left" in done.stderr) == (code == 1)
+        assert b"Traceback" not in done.stderr
+        assert b"Warning" not in done.stderr
+
+
 def test_the_emulator_serves_until_ctrl_c(server: Emulator, tmp_path: Path) -> None:
     """It prints what to export, answers, and ends quietly."""
     process = start(server, "emulator", "--pace", "0", folder=tmp_path)

@@ -16,7 +16,8 @@ from typing import IO, Any, Final
 import click
 
 from openrouter_async import OpenRouterError, __version__
-from openrouter_async.cli._failures import FAILED, INTERRUPTED, NO_KEY, UNREAD, describe
+from openrouter_async.cli._failures import FAILED, INTERRUPTED, NO_KEY, UNREAD, as_fields, describe
+from openrouter_async.cli._terminal import owes_json, print_json
 from openrouter_async.errors import AuthenticationError
 
 __all__ = ["app", "run"]
@@ -76,17 +77,19 @@ class Commands(click.Group):
         try:
             outcome = super().invoke(ctx)
             sys.stdout.flush()
-        except AuthenticationError as error:
-            raise _KeyRefused(error) from error
-        except OpenRouterError as error:
-            raise _Failed(error) from error
         except BrokenPipeError:
             # Python would flush stdout once more at its end, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(UNREAD)
-        except OSError as error:  # a file that is gone, a disk that is full
-            where = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{where}{error.strerror or error}") from error
+        except (OpenRouterError, OSError, click.ClickException) as error:
+            is_misuse = isinstance(error, click.UsageError)
+            if owes_json(ctx) and not is_misuse:
+                print_json({"error": as_fields(error)}, is_line=True)
+            if isinstance(error, AuthenticationError):
+                raise _KeyRefused(error) from error
+            if isinstance(error, OpenRouterError):
+                raise _Failed(error) from error
+            raise
         return outcome
 
 
@@ -120,6 +123,7 @@ def app() -> None:
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command line and give its exit code."""
+    _replace_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no emoji is no error
@@ -130,4 +134,20 @@ def run(arguments: Sequence[str] | None) -> int:
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
+    except OSError as error:  # a file that is gone, a disk that is full
+        where = f"{error.filename}: " if error.filename else ""
+        click.ClickException(f"{where}{error.strerror or error}").show()
+        return FAILED
     return outcome if isinstance(outcome, int) else 0
+
+
+def _replace_what_is_closed() -> None:
+    """Have nothing come in, and what goes out be lost, where the caller closed a descriptor."""
+    # In this order each takes the lowest free number, which is the one that was closed: no socket
+    # gets it, so that nothing is written to that by mistake.
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8", closefd=False)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8", closefd=False))

@@ -24,7 +24,7 @@ from openrouter_async import Adaptive, ChatParams, Limits, OpenRouter, RetryPoli
 from openrouter_async.cli._failures import INTERRUPTED, NOT_ALL, UNPAID
 from openrouter_async.cli._response_type import response_type_in
 from openrouter_async.cli._setup import checked, open_client
-from openrouter_async.cli._terminal import note, print_json
+from openrouter_async.cli._terminal import json_option, note, print_json
 from openrouter_async.cli._words import printable
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class _Settings(Struct, frozen=True, kw_only=True):
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the report's page goes; with --report beside OUTPUT.",
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON in place of the display, line by line.")
+@json_option("JSON in place of the display, line by line.")
 @click.option("--quiet", is_flag=True, help="No display, and no word about how it ended.")
 def command(
     input: Path | None,

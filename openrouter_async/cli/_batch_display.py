@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from openrouter_async.cli._failures import INTERRUPTED
-from openrouter_async.cli._terminal import is_lively, note
+from openrouter_async.cli._failures import INTERRUPTED, as_fields
+from openrouter_async.cli._terminal import is_lively, note, print_json
 from openrouter_async.cli._words import money, printable, span
 
 if TYPE_CHECKING:
@@ -172,13 +172,10 @@ class JSONDisplay(Display):
 
     def fail(self, error: BaseException, summary: JobSummary) -> None:
         """Write the last line, with the error."""
-        told = {"type": type(error).__name__, "message": str(error)}
-        self._write("summary", {**msgspec.structs.asdict(summary), "error": told})
+        self._write("summary", {**msgspec.structs.asdict(summary), "error": as_fields(error)})
 
     def _write(self, event: str, content: Mapping[str, Any]) -> None:
-        line = msgspec.json.encode({"event": event, **content}).decode()
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        print_json({"event": event, **content}, is_line=True)
 
 
 def summary_lines(summary: JobSummary, code: int | None) -> list[str]:

@@ -22,9 +22,9 @@ from openrouter_async import (
     OpenRouterError,
 )
 from openrouter_async.cli._attach import Part, part_from, piped
-from openrouter_async.cli._failures import describe
+from openrouter_async.cli._failures import as_fields, describe
 from openrouter_async.cli._setup import checked, open_client
-from openrouter_async.cli._terminal import note, print_json
+from openrouter_async.cli._terminal import json_option, note, print_json
 from openrouter_async.cli._words import remark, summary
 from openrouter_async.cli._writer import new_writer
 from openrouter_async.content import text
@@ -60,7 +60,7 @@ class _Talk:
 @click.option("--reasoning", metavar="EFFORT", help="none, minimal, low, medium, high, xhigh, max.")
 @click.option("--temperature", type=float, help="From 0, always the likeliest, to 2.")
 @click.option("--max-tokens", type=int, help="The longest answer, in tokens.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object in place of the text.")
+@json_option("One JSON object in place of the text.")
 @click.option("--quiet", is_flag=True, help="No line about cost and speed.")
 def command(
     prompt: Sequence[str],
@@ -167,9 +167,7 @@ async def answer_as_json(stream: ChatStream) -> None:
                 "cost": stream.cost,
                 "seconds_to_first_token": stream.timing.first_delta,
                 "tokens_per_second": stream.timing.tokens_per_second,
-                "error": None
-                if failure is None
-                else {"type": type(failure).__name__, "message": str(failure)},
+                "error": None if failure is None else as_fields(failure),
             }
         )
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from openrouter_async import GenerationRecord, OpenRouter
 from openrouter_async.cli._setup import open_client
-from openrouter_async.cli._terminal import print_json, print_rows
+from openrouter_async.cli._terminal import json_option, print_json, print_rows
 from openrouter_async.cli._words import money
 
 __all__ = ["account_left", "command", "key_facts"]
@@ -21,7 +21,7 @@ __all__ = ["account_left", "command", "key_facts"]
 @click.command("cost")
 @click.argument("generation_id", required=False)
 @click.option("--wait", default=5.0, show_default=True, help="Seconds to wait for a new record.")
-@click.option("--json", "as_json", is_flag=True, help="The whole record as JSON.")
+@json_option("The whole record as JSON.")
 def command(generation_id: str | None, wait: float, as_json: bool) -> None:
     """Show what a generation cost, or what the key has used and may use.
 

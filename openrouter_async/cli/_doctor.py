@@ -13,7 +13,7 @@ import click
 
 from openrouter_async.cli import _checks
 from openrouter_async.cli._checks import Finding
-from openrouter_async.cli._terminal import print_json, stdout_console
+from openrouter_async.cli._terminal import json_option, print_json, stdout_console
 
 __all__ = ["command"]
 
@@ -21,7 +21,7 @@ _MARKS: Final = {"ok": ("ok  ", "green"), "warning": ("look", "yellow"), "failed
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object in place of the lines.")
+@json_option("One JSON object in place of the lines.")
 def command(as_json: bool) -> None:
     """Check key, network, proxy, TLS and credit, and say what to do next.
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import click
 
+from openrouter_async.cli._terminal import json_option
+
 __all__ = ["command"]
 
 
 @click.command("emulator")
 @click.option("--port", default=0, show_default="a free one", help="Port to listen on.")
 @click.option("--pace", default=0.02, show_default=True, help="Seconds between two pieces.")
-@click.option("--json", "as_json", is_flag=True, help="The address and a key as one JSON object.")
+@json_option("The address and a key as one JSON object.")
 def command(port: int, pace: float, as_json: bool) -> None:
     """Run a pretend OpenRouter on this machine until Ctrl-C.
 

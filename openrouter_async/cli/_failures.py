@@ -10,7 +10,16 @@ from typing import Final
 from openrouter_async import errors
 from openrouter_async.cli._words import printable
 
-__all__ = ["FAILED", "INTERRUPTED", "NOT_ALL", "NO_KEY", "UNPAID", "UNREAD", "describe"]
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "NOT_ALL",
+    "NO_KEY",
+    "UNPAID",
+    "UNREAD",
+    "as_fields",
+    "describe",
+]
 
 FAILED: Final = 1
 NO_KEY: Final = 3
@@ -50,3 +59,8 @@ def describe(error: errors.OpenRouterError) -> str:
     else:
         further = next((text for kind, text in _NEXT if isinstance(error, kind)), "")
     return f"Error: {said}\n{further}".rstrip()
+
+
+def as_fields(error: BaseException) -> dict[str, str]:
+    """Give an error as programs are told of it."""
+    return {"type": type(error).__name__, "message": str(error)}

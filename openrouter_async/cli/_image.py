@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import click
 
-from openrouter_async import Image
+from openrouter_async import Image, OpenRouterError
+from openrouter_async.cli._failures import as_fields
 from openrouter_async.cli._preview import show
 from openrouter_async.cli._setup import checked, open_client
-from openrouter_async.cli._terminal import is_lively, note, print_json, stdout_console
+from openrouter_async.cli._terminal import is_lively, json_option, note, print_json, stdout_console
 from openrouter_async.cli._words import image_in_words, printable, summary
 from openrouter_async.image_stream import ImageStream
 
@@ -34,7 +35,7 @@ _MODEL: Final = "google/gemini-2.5-flash-image"
 @click.option("--aspect-ratio", metavar="W:H", help="Such as 16:9.")
 @click.option("--size", metavar="TIER", help="Such as 1K, 2K or 4K.")
 @click.option("--no-preview", is_flag=True, help="Do not show the images.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object in place of the lines.")
+@json_option("One JSON object in place of the lines.")
 @click.option("--quiet", is_flag=True, help="No line about cost and speed.")
 def command(
     prompt: Sequence[str],
@@ -75,6 +76,7 @@ def command(
                     image_size=size,
                 )
             saved: list[tuple[Path, Image]] = []
+            failure: Exception | None = None
             try:
                 async for item in stream.items():
                     if isinstance(item, Image):
@@ -82,9 +84,12 @@ def command(
                         saved.append((path, item))
                         if not as_json:
                             _tell(path, item, is_shown=not no_preview)
+            except (OpenRouterError, OSError, click.ClickException) as error:
+                failure = error
+                raise
             finally:
                 if as_json:
-                    print_json(_described(stream, saved))
+                    print_json(_described(stream, saved, failure))
                 elif not quiet and stream.timing.first_event is not None:
                     note(summary(stream.chat))
             if not saved:
@@ -123,7 +128,9 @@ def _tell(path: Path, image: Image, *, is_shown: bool) -> None:
     sys.stdout.flush()
 
 
-def _described(stream: ImageStream, saved: Sequence[tuple[Path, Image]]) -> dict[str, Any]:
+def _described(
+    stream: ImageStream, saved: Sequence[tuple[Path, Image]], failure: Exception | None
+) -> dict[str, Any]:
     return {
         "images": [
             {
@@ -142,4 +149,5 @@ def _described(stream: ImageStream, saved: Sequence[tuple[Path, Image]]) -> dict
         "ending": stream.ending,
         "usage": stream.usage.to_dict() if stream.usage is not None else None,
         "cost": stream.cost,
+        "error": None if failure is None else as_fields(failure),
     }

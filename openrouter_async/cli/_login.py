@@ -13,7 +13,7 @@ import click
 from openrouter_async import OpenRouter
 from openrouter_async.cli._kept_key import forget_key, keep_key
 from openrouter_async.cli._setup import base_url, checked, has_key_in_environment, open_client
-from openrouter_async.cli._terminal import note, print_json
+from openrouter_async.cli._terminal import json_option, note, print_json
 from openrouter_async.types.oauth import ExchangedKey, SignInFields
 
 __all__ = ["command"]
@@ -26,7 +26,7 @@ __all__ = ["command"]
 @click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for you.")
 @click.option("--print", "is_printed", is_flag=True, help="Write the key to stdout, keep nothing.")
 @click.option("--forget", is_flag=True, help="Forget the key that is kept.")
-@click.option("--json", "as_json", is_flag=True, help="Tell what came of it as one JSON object.")
+@json_option("Tell what came of it as one JSON object.")
 def command(
     label: str,
     limit: float | None,

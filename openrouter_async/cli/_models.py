@@ -13,7 +13,7 @@ import click
 from msgspec import Struct
 
 from openrouter_async.cli._setup import open_client
-from openrouter_async.cli._terminal import is_lively, note, print_json, stdout_console
+from openrouter_async.cli._terminal import is_lively, json_option, note, print_json, stdout_console
 from openrouter_async.cli._words import million_price, printable
 from openrouter_async.types.models import Model
 
@@ -76,7 +76,7 @@ _ORDERS: Final[dict[str, Callable[[Row], Any]]] = {
 @click.option("--context", type=int, default=0, help="Tokens of context, at least.")
 @click.option("--sort", type=click.Choice(list(_ORDERS)), default="name", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), help="The first so many only.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON list.")
+@json_option("A JSON list.")
 def command(
     search: Sequence[str],
     free: bool,

@@ -13,7 +13,7 @@ import click
 
 from openrouter_async.cli._chat import answer_as_json, write_answer
 from openrouter_async.cli._setup import checked, open_client
-from openrouter_async.cli._terminal import note
+from openrouter_async.cli._terminal import json_option, note
 
 __all__ = ["command"]
 
@@ -30,7 +30,7 @@ __all__ = ["command"]
     type=click.Path(file_okay=False, path_type=Path),
     help="A folder that keeps the files' text, so that the next call does not pay for it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a question.")
+@json_option("A JSON object a question.")
 @click.option("--quiet", is_flag=True, help="No line about cost and speed.")
 def command(
     files: Sequence[str],

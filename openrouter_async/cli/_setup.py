@@ -70,7 +70,7 @@ def open_client(
     # None has the client read the variable, "" has it send no key.
     key = None if has_key_in_environment() else kept_key(base_url()) or ""
     if needs_key and key == "" and is_openrouter():
-        raise _NoKey
+        raise NoKey
     with checked():
         return OpenRouter(
             key,
@@ -81,7 +81,7 @@ def open_client(
         )
 
 
-class _NoKey(click.ClickException):
+class NoKey(click.ClickException):
     """There is no key, and OpenRouter wants one."""
 
     exit_code = NO_KEY

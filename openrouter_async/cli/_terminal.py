@@ -6,9 +6,11 @@ The rule of this file: rich is imported when something is shown, and not for hel
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import click
 import msgspec
 
 from openrouter_async.cli._words import printable
@@ -16,7 +18,20 @@ from openrouter_async.cli._words import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["is_lively", "note", "print_json", "print_rows", "stdout_console"]
+__all__ = [
+    "is_lively",
+    "json_option",
+    "note",
+    "owes_json",
+    "print_json",
+    "print_rows",
+    "stdout_console",
+]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_OWED: Final = f"{__name__}.owed"
+"""Stands in the context while a program waits for JSON and nothing has been written yet."""
 
 
 def stdout_console() -> Console:
@@ -32,14 +47,35 @@ def is_lively(console: Console) -> bool:
 
 
 def note(text: str) -> None:
-    """Say something about an answer, on stderr."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    """Say something about an answer, on stderr; where nobody takes it, the answer still counts."""
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
-def print_json(value: Any) -> None:
-    """Write a value to stdout as JSON that people can read, too."""
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+def json_option(help: str) -> Callable[[_Command], _Command]:
+    """Give a command the flag ``--json``; one that fails early owes a program an object, too."""
+
+    def owe(ctx: click.Context, param: click.Parameter, as_json: bool) -> bool:
+        if as_json:
+            ctx.meta[_OWED] = True
+        return as_json
+
+    return click.option("--json", "as_json", is_flag=True, callback=owe, help=help)
+
+
+def owes_json(ctx: click.Context) -> bool:
+    """Tell whether a program waits for JSON and nothing has been written yet."""
+    return _OWED in ctx.meta
+
+
+def print_json(value: Any, *, is_line: bool = False) -> None:
+    """Write a value to stdout as JSON: on one line, or so that people can read it, too."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None:
+        ctx.meta.pop(_OWED, None)
+    data = msgspec.json.encode(value)
+    text = (data if is_line else msgspec.json.format(data, indent=2)).decode()
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
