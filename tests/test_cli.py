@@ -154,6 +154,16 @@ def test_chat_takes_a_piped_image_for_an_image(server: Emulator, command: Any) -
     assert image["image_url"]["url"].startswith("data:image/png;base64,")
 
 
+def test_chat_refuses_a_pipe_of_nobody_knows_what(server: Emulator, command: Any) -> None:
+    """Bytes of no known kind are not sent as a prompt; a few broken ones in a text are replaced."""
+    done = command("chat", "what is it?", piped=b"\x7fELF\0\xff\1")
+    assert done.code == 2
+    assert "what is piped in is neither text nor" in done.err
+    assert server.requests == []
+    command("chat", piped=b"caf\xe9 closed")
+    assert body_of(server)["messages"][0]["content"] == "caf\ufffd closed"
+
+
 def test_chat_attaches_files_by_what_they_are(
     server: Emulator, command: Any, tmp_path: Path
 ) -> None:
@@ -185,6 +195,8 @@ def test_chat_attaches_files_by_what_they_are(
     ("arguments", "said"),
     [
         (["chat"], "nothing to ask"),
+        (["chat", "  "], "nothing to ask"),
+        (["chat", "Hi", "--attach", "http://["], "Invalid IPv6 URL"),
         (["chat", "Hi", "--temperature", "9"], "temperature"),
         (["chat", "Hi", "--attach", "no-such-file"], "no-such-file"),
         (["chat", "Hi", "--attach", "."], "directory"),
@@ -199,6 +211,9 @@ def test_chat_attaches_files_by_what_they_are(
         (["image", "A fox", "-i", "no-such.png"], "no-such.png"),
         (["models", "--sort", "beauty"], "beauty"),
         (["cost", "gen-1", "--wait", "-1"], "--wait"),
+        (["emulator", "--port", "70000"], "--port"),
+        (["emulator", "--pace", "-1"], "--pace"),
+        (["login", "--timeout", "0"], "--timeout"),
         (["dance"], "dance"),
     ],
 )
@@ -325,7 +340,7 @@ def test_control_characters_of_errors_do_not_reach_the_terminal(
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (chat("", finish_reason="length"), "The answer is empty: length"),
+        (chat("", finish_reason="length"), "before the answer began; --max-tokens"),
         (chat("Rain", finish_reason="length"), "--max-tokens"),
         (chat({"refusal": "No."}), "The model refused: No."),
     ],
@@ -609,6 +624,21 @@ def test_cost_of_the_key(server: Emulator, command: Any) -> None:
     assert json.loads(command("cost", "--json").out) == facts
 
 
+def test_a_record_that_is_not_there_yet_is_waited_for(server: Emulator, command: Any) -> None:
+    """A generation that is not known may be too young; what to do is said."""
+    done = command("cost", "gen-unknown", "--wait", "0")
+    assert done.code == 1
+    assert "--wait waits longer" in done.err
+
+
+def test_the_emulator_says_that_a_port_is_taken(server: Emulator, command: Any) -> None:
+    """A port in use is a sentence with what to do, and no traceback."""
+    port = server.base_url.rsplit(":", 1)[1].partition("/")[0]
+    done = command("emulator", "--port", port)
+    assert (done.code, done.out) == (1, "")
+    assert f"port {port} is in use; without --port" in done.err
+
+
 def test_cost_of_a_generation(server: Emulator, command: Any) -> None:
     """With the id that `chat --json` told, it is the record of that answer."""
     answer = json.loads(command("chat", "Hi", "--json").out)
@@ -807,8 +837,11 @@ def test_blocks_are_finished_when_nothing_can_change_them() -> None:
 
 def test_numbers_are_shown_short() -> None:
     """Cents, parts of them, nothing, and what is not known."""
-    amounts = [money(usd) for usd in (None, 0, 12.5, 0.5, 0.000013)]
-    assert amounts == ["cost unknown", "free", "$12.50", "$0.5", "$0.000013"]
+    amounts = [money(usd) for usd in (None, 0, 12.5, 0.5, 0.000013, 1e-9)]
+    assert amounts == [
+        *("cost unknown", "free", "$12.50", "$0.5", "$0.000013"),
+        "less than $0.000001",
+    ]
     assert million_price(None) is None
     assert printable("a\x1b[31m\tb\n\x9b") == "a[31m\tb\n"
 

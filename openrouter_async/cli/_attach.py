@@ -33,6 +33,7 @@ _DECLARED: Final[dict[str, Make]] = {
     "audio": content.audio,
     "video": content.video,
 }
+_UNKNOWN: Final = "is neither text nor an image, PDF, sound or video"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -55,17 +56,24 @@ def part_from(source: str) -> Part:
     except OSError as error:
         raise click.UsageError(f"cannot read {source}: {error.strerror}") from error
     if text is None or not head:
-        what = "is empty" if not head else "is neither text nor an image, PDF, sound or video"
+        what = "is empty" if not head else _UNKNOWN
         raise click.UsageError(f"{source} {what}")
     return content.text(f"{path.name}:\n\n{text}")
 
 
 def piped(data: bytes) -> Part | str:
-    """Make of what came through a pipe a part, or plain text."""
+    """Make of what came through a pipe a part, or plain text.
+
+    Raises:
+        UsageError: Nobody knows what it is. Single bytes that are no UTF-8 are no reason: a log
+            can hold some.
+    """
     kind = _kind_of(data[:HEAD])
     if kind is not None:
         return kind(data)
     text = _text_in(data)
+    if text is None and b"\0" in data:
+        raise click.UsageError(f"what is piped in {_UNKNOWN}")
     return data.decode("utf-8", "replace") if text is None else text
 
 
@@ -91,9 +99,9 @@ def _text_in(data: bytes) -> str | None:
 
 def _part_at(url: str) -> Part:
     """Make the part of a URL, of which only the name tells what is there."""
-    parts = urlsplit(url)
-    name = parts.path.lower()
     with checked():
+        parts = urlsplit(url)
+        name = parts.path.lower()
         if url.startswith("data:"):
             declared = url[5:].partition("/")[0]
             return _DECLARED.get(declared, content.image)(url)
