@@ -501,9 +501,12 @@ class ChatStream(EventStream[ChatChunk]):
         begin = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
         event = frames[begin:].splitlines()[0].removeprefix(b"data:")
         try:
-            usage = decode_leniently(event, ChatChunk).usage
-        except NotAnObjectError:  # no reason for a relay to fail
-            return
+            usage = _decode(event).usage
+        except UNDECODED:
+            try:
+                usage = decode_leniently(event, ChatChunk).usage
+            except NotAnObjectError:  # no reason for a relay to fail
+                return
         self._outline.usage = usage or self._outline.usage
 
     def _from_json(self, body: bytes) -> bytes:

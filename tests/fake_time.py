@@ -19,8 +19,11 @@ from openrouter_async.testing import Emulator
 
 T = TypeVar("T")
 
-_REAL_WAIT = 0.001
-"""Seconds that threads are given to finish what they are at."""
+_SHARE = 0.001
+"""Of a jump, what is really waited: threads may still be at something, and so may the kernel."""
+
+_SHORTEST, _LONGEST = 0.001, 0.02
+"""Bounds of that, in seconds."""
 
 _HANDSHAKE = 4
 """Packets that follow on one another without anybody's doing: a connection's three, and a reserve."""
@@ -63,7 +66,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             if ready := super().select(0):
                 return ready
             self._loopback.echo()
-        if ready := super().select(_REAL_WAIT):
+        if ready := super().select(min(max(timeout * _SHARE, _SHORTEST), _LONGEST)):
             return ready
         self.skipped += timeout
         return ready
