@@ -20,11 +20,12 @@ from openrouter_async.content import Attachment
 from openrouter_async.types import AudioPart, FilePart, ImagePart, TextPart, VideoPart
 from openrouter_async.types._sniff import HEAD, audio_format, image_type, is_pdf, video_type
 
-__all__ = ["Part", "part_from", "piped"]
+__all__ = ["Part", "image_from", "part_from", "piped"]
 
 Part: TypeAlias = Attachment | TextPart | ImagePart | FilePart | AudioPart | VideoPart
 Make: TypeAlias = Callable[[str | Path | bytes], Part]
 
+_URLS: Final = ("http://", "https://", "data:")
 _VIDEO_SUFFIXES: Final = (".mp4", ".mpeg", ".mpg", ".mov", ".webm")
 _VIDEO_HOSTS: Final = ("youtube.com", "www.youtube.com", "youtu.be")
 _AUDIO_SUFFIXES: Final = (".wav", ".mp3", ".ogg", ".flac", ".m4a", ".aac", ".aiff")
@@ -33,6 +34,7 @@ _DECLARED: Final[dict[str, Make]] = {
     "audio": content.audio,
     "video": content.video,
 }
+_UNKNOWN: Final = "is neither text nor an image, PDF, sound or video"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -42,7 +44,7 @@ def part_from(source: str) -> Part:
     Raises:
         UsageError: There is no such file, it cannot be read, or nobody knows what it is.
     """
-    if source.startswith(("http://", "https://", "data:")):
+    if source.startswith(_URLS):
         return _part_at(source)
     path = Path(source)
     try:
@@ -55,17 +57,44 @@ def part_from(source: str) -> Part:
     except OSError as error:
         raise click.UsageError(f"cannot read {source}: {error.strerror}") from error
     if text is None or not head:
-        what = "is empty" if not head else "is neither text nor an image, PDF, sound or video"
+        what = "is empty" if not head else _UNKNOWN
         raise click.UsageError(f"{source} {what}")
     return content.text(f"{path.name}:\n\n{text}")
 
 
+def image_from(source: str) -> str | Path:
+    """Give where an image to begin from is, once it is known to be one.
+
+    Raises:
+        UsageError: There is no such file, it cannot be read, or it is no image.
+    """
+    if source.startswith(_URLS):
+        with checked():
+            urlsplit(source)
+        return source
+    try:
+        with Path(source).open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise click.UsageError(f"cannot read {source}: {error.strerror}") from error
+    if image_type(head) is None:
+        raise click.UsageError(f"{source} is not an image, by its first bytes")
+    return Path(source)
+
+
 def piped(data: bytes) -> Part | str:
-    """Make of what came through a pipe a part, or plain text."""
+    """Make of what came through a pipe a part, or plain text.
+
+    Raises:
+        UsageError: Nobody knows what it is. Single bytes that are no UTF-8 are no reason: a log
+            can hold some.
+    """
     kind = _kind_of(data[:HEAD])
     if kind is not None:
         return kind(data)
     text = _text_in(data)
+    if text is None and b"\0" in data:
+        raise click.UsageError(f"what is piped in {_UNKNOWN}")
     return data.decode("utf-8", "replace") if text is None else text
 
 
@@ -91,9 +120,9 @@ def _text_in(data: bytes) -> str | None:
 
 def _part_at(url: str) -> Part:
     """Make the part of a URL, of which only the name tells what is there."""
-    parts = urlsplit(url)
-    name = parts.path.lower()
     with checked():
+        parts = urlsplit(url)
+        name = parts.path.lower()
         if url.startswith("data:"):
             declared = url[5:].partition("/")[0]
             return _DECLARED.get(declared, content.image)(url)

@@ -89,7 +89,7 @@ def command(
         params["max_tokens"] = max_tokens
     talk = _Talk(model, system, params, is_quiet=quiet, as_json=as_json, kept_in=kept_in)
     parts = [part_from(source) for source in attach]
-    said = " ".join(prompt)
+    said = " ".join(prompt).strip()
     if not sys.stdin.isatty():
         extra = piped(sys.stdin.buffer.read())
         if isinstance(extra, str):

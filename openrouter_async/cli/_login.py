@@ -23,7 +23,13 @@ __all__ = ["command"]
 @click.option("--label", default="openrouter-async", show_default=True, help="The key's name.")
 @click.option("--limit", type=click.FloatRange(min=0), help="USD that the key may spend.")
 @click.option("--no-browser", is_flag=True, help="Sign in on another machine, and type the code.")
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for you.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    help="Seconds to wait for you.",
+)
 @click.option("--print", "is_printed", is_flag=True, help="Write the key to stdout, keep nothing.")
 @click.option("--forget", is_flag=True, help="Forget the key that is kept.")
 @json_option("Tell what came of it as one JSON object.")

@@ -30,7 +30,10 @@ def money(usd: float | None) -> str:
         return "cost unknown"
     if usd == 0:
         return "free"
-    return f"${usd:.2f}" if abs(usd) >= 1 else f"${usd:.6f}".rstrip("0")
+    if abs(usd) >= 1:
+        return f"${usd:.2f}"
+    digits = f"{usd:.6f}".rstrip("0").rstrip(".")
+    return f"${digits}" if float(digits) else "less than $0.000001"
 
 
 def span(seconds: float) -> str:
@@ -61,6 +64,8 @@ def remark(completion: ChatCompletion) -> str | None:
     """Say what is odd about an answer that ended well; None where nothing is."""
     if completion.message.refusal:
         return printable(f"The model refused: {completion.message.refusal}")
+    if completion.is_empty and completion.finish_reason == "length":
+        return "The token limit was reached before the answer began; --max-tokens allows more."
     if completion.is_empty:
         return printable(f"The answer is empty: {completion.empty_reason}")
     if completion.finish_reason == "length":
