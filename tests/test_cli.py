@@ -154,14 +154,21 @@ def test_chat_takes_a_piped_image_for_an_image(server: Emulator, command: Any) -
     assert image["image_url"]["url"].startswith("data:image/png;base64,")
 
 
-def test_chat_refuses_a_pipe_of_nobody_knows_what(server: Emulator, command: Any) -> None:
-    """Bytes of no known kind are not sent as a prompt; a few broken ones in a text are replaced."""
-    done = command("chat", "what is it?", piped=b"\x7fELF\0\xff\1")
-    assert done.code == 2
-    assert "what is piped in is neither text nor" in done.err
-    assert server.requests == []
-    command("chat", piped=b"caf\xe9 closed")
-    assert body_of(server)["messages"][0]["content"] == "caf\ufffd closed"
+def test_a_pipe_of_unknown_bytes_is_not_paid_for(server: Emulator, command: Any) -> None:
+    """Bytes that are no text are refused; a log with a broken character is not."""
+    done = command("chat", "What is it?", piped=b"\x7fELF\0\1\xff")
+    assert (done.code, server.requests) == (2, [])
+    assert "neither text nor" in done.err
+    assert command("chat", "What is it?", piped=b"caf\xe9 broke").code == 0
+    assert "broke" in json.dumps(body_of(server)["messages"])
+
+
+def test_a_port_in_use_is_a_sentence(server: Emulator, command: Any) -> None:
+    """The emulator says which port is taken, and how to get on."""
+    port = server.base_url.split(":")[2].partition("/")[0]
+    done = command("emulator", "--port", port)
+    assert done.code == 1
+    assert f"port {port} is in use; without --port" in done.err
 
 
 def test_chat_attaches_files_by_what_they_are(
@@ -203,17 +210,21 @@ def test_chat_attaches_files_by_what_they_are(
         (["chat", "Hi", "--attach", "empty"], "is empty"),
         (["chat", "Hi", "--attach", "odd"], "neither text nor"),
         (["chat", "Hi", "--attach", "https://h.example/a.mp3"], "audio takes no URL"),
+        (["chat", "Hi", "--attach", "https://[h"], "Invalid IPv6 URL"),
+        (["chat", "   "], "nothing to ask"),
         (["pdf", "text", "-q", "Who?"], "not a PDF"),
         (["pdf", "no-such.pdf", "-q", "Who?"], "no-such.pdf"),
         (["pdf", "text"], "--question"),
         (["image", "A fox", "-o", "there.png"], "--overwrite"),
         (["image", "A fox", "-o", "no-folder/fox"], "no folder"),
         (["image", "A fox", "-i", "no-such.png"], "no-such.png"),
-        (["models", "--sort", "beauty"], "beauty"),
-        (["cost", "gen-1", "--wait", "-1"], "--wait"),
-        (["emulator", "--port", "70000"], "--port"),
+        (["image", "A fox", "-i", "text"], "text is not an image"),
+        (["image", "A fox", "-i", "https://[h"], "Invalid IPv6 URL"),
+        (["emulator", "--port", "65536"], "--port"),
         (["emulator", "--pace", "-1"], "--pace"),
         (["login", "--timeout", "0"], "--timeout"),
+        (["models", "--sort", "beauty"], "beauty"),
+        (["cost", "gen-1", "--wait", "-1"], "--wait"),
         (["dance"], "dance"),
     ],
 )
@@ -341,6 +352,7 @@ def test_control_characters_of_errors_do_not_reach_the_terminal(
     ("reply", "said"),
     [
         (chat("", finish_reason="length"), "before the answer began; --max-tokens"),
+        (chat(""), "The answer is empty: "),
         (chat("Rain", finish_reason="length"), "--max-tokens"),
         (chat({"refusal": "No."}), "The model refused: No."),
     ],
@@ -427,6 +439,7 @@ def test_the_wait_that_the_api_names_is_told() -> None:
     assert "doctor" in describe(ConnectError("cannot connect"))
     assert describe(OpenRouterError()) == "Error: OpenRouterError"
     assert "models" in describe(NotFoundError("none"))
+    assert "--wait" in describe(NotFoundError("Generation gen-1 not found"))
 
 
 def test_without_a_key(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -477,6 +490,31 @@ def test_image_saves_and_never_overwrites_unasked(
     server.play(chat(images=[draw_png("hare", 16, 9)]))
     assert command("image", "A hare", "-o", "fox.png", "--overwrite").out == "fox.png\n"
     assert (tmp_path / "fox.png").read_bytes() != before
+
+
+def test_image_goes_into_a_folder(
+    server: Emulator, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder as the output takes the image, and does not give it its name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drawn").mkdir()
+    server.always(chat(images=[draw_png("fox", 16, 9)]))
+    assert command("image", "A fox", "-o", "drawn/").out == "drawn/image.png\n"
+    assert command("image", "A fox", "-o", "drawn").out == "drawn/image-2.png\n"
+
+
+def test_a_folder_that_takes_no_file_is_told_of_before_paying(
+    server: Emulator, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be saved is not drawn."""
+
+    def refuses(path: object, _: int) -> bool:
+        return Path(str(path)) != tmp_path
+
+    monkeypatch.setattr("os.access", refuses)
+    done = command("image", "A fox", "-o", str(tmp_path / "fox"))
+    assert (done.code, server.requests) == (2, [])
+    assert "cannot be written to" in done.err
 
 
 def test_image_sends_size_and_references(
@@ -629,14 +667,6 @@ def test_a_record_that_is_not_there_yet_is_waited_for(server: Emulator, command:
     done = command("cost", "gen-unknown", "--wait", "0")
     assert done.code == 1
     assert "--wait waits longer" in done.err
-
-
-def test_the_emulator_says_that_a_port_is_taken(server: Emulator, command: Any) -> None:
-    """A port in use is a sentence with what to do, and no traceback."""
-    port = server.base_url.rsplit(":", 1)[1].partition("/")[0]
-    done = command("emulator", "--port", port)
-    assert (done.code, done.out) == (1, "")
-    assert f"port {port} is in use; without --port" in done.err
 
 
 def test_cost_of_a_generation(server: Emulator, command: Any) -> None:
@@ -837,11 +867,9 @@ def test_blocks_are_finished_when_nothing_can_change_them() -> None:
 
 def test_numbers_are_shown_short() -> None:
     """Cents, parts of them, nothing, and what is not known."""
-    amounts = [money(usd) for usd in (None, 0, 12.5, 0.5, 0.000013, 1e-9)]
-    assert amounts == [
-        *("cost unknown", "free", "$12.50", "$0.5", "$0.000013"),
-        "less than $0.000001",
-    ]
+    amounts = [money(usd) for usd in (None, 0, 12.5, 0.5, 0.000013)]
+    assert amounts == ["cost unknown", "free", "$12.50", "$0.5", "$0.000013"]
+    assert [money(usd) for usd in (0.0000001, 0.9999999)] == ["less than $0.000001", "$1"]
     assert million_price(None) is None
     assert printable("a\x1b[31m\tb\n\x9b") == "a[31m\tb\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -194,6 +195,9 @@ def test_a_failure_of_all_ends_the_job(server: Emulator, command: Any) -> None:
         (("none.jsonl", "out.jsonl"), 1, "cannot read none.jsonl: No such file"),
         (("--report", "none.jsonl"), 1, "cannot read none.jsonl: No such file"),
         (("in.jsonl", "no/out.jsonl"), 1, "cannot write no/out.jsonl"),
+        (("in.jsonl", os.devnull), 1, f"cannot write {os.devnull}: it is no file"),
+        ((os.devnull, "out.jsonl"), 1, f"cannot read {os.devnull}: it is no file"),
+        (("in.jsonl", "-"), 2, "OUTPUT must be a file"),
         (("in.jsonl", "notes.txt"), 1, "notes.txt is not empty and has no manifest"),
     ],
 )

@@ -146,6 +146,7 @@ def test_a_login_that_nobody_answers_ends(
     done = command("login", "--timeout", "0.05")
     assert done.code == 1
     assert "nobody signed in" in done.err
+    assert "--no-browser" in done.err
     assert not place().exists()
 
 

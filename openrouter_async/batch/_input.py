@@ -65,6 +65,10 @@ class InputFile:
 
     def __enter__(self) -> Self:
         suffix = self.path.suffix.lower()
+        if self.path.exists() and not self.path.is_file():
+            raise BatchError(
+                f"cannot read {self.path}: it is no file, and an input is read more than once"
+            )
         try:
             if suffix == ".parquet":
                 self._open_parquet()

@@ -77,6 +77,10 @@ class Output:
         with self._busy:
             if self._is_closed:
                 return
+            if self.path.exists() and not self.path.is_file():
+                raise BatchError(
+                    f"cannot write {self.path}: it is no file, and what is done is read from there"
+                )
             try:
                 self._lock = _locked(self.path)
                 self._check_identity()

@@ -20,11 +20,12 @@ from openrouter_async.content import Attachment
 from openrouter_async.types import AudioPart, FilePart, ImagePart, TextPart, VideoPart
 from openrouter_async.types._sniff import HEAD, audio_format, image_type, is_pdf, video_type
 
-__all__ = ["Part", "part_from", "piped"]
+__all__ = ["Part", "image_from", "part_from", "piped"]
 
 Part: TypeAlias = Attachment | TextPart | ImagePart | FilePart | AudioPart | VideoPart
 Make: TypeAlias = Callable[[str | Path | bytes], Part]
 
+_URLS: Final = ("http://", "https://", "data:")
 _VIDEO_SUFFIXES: Final = (".mp4", ".mpeg", ".mpg", ".mov", ".webm")
 _VIDEO_HOSTS: Final = ("youtube.com", "www.youtube.com", "youtu.be")
 _AUDIO_SUFFIXES: Final = (".wav", ".mp3", ".ogg", ".flac", ".m4a", ".aac", ".aiff")
@@ -43,7 +44,7 @@ def part_from(source: str) -> Part:
     Raises:
         UsageError: There is no such file, it cannot be read, or nobody knows what it is.
     """
-    if source.startswith(("http://", "https://", "data:")):
+    if source.startswith(_URLS):
         return _part_at(source)
     path = Path(source)
     try:
@@ -59,6 +60,26 @@ def part_from(source: str) -> Part:
         what = "is empty" if not head else _UNKNOWN
         raise click.UsageError(f"{source} {what}")
     return content.text(f"{path.name}:\n\n{text}")
+
+
+def image_from(source: str) -> str | Path:
+    """Give where an image to begin from is, once it is known to be one.
+
+    Raises:
+        UsageError: There is no such file, it cannot be read, or it is no image.
+    """
+    if source.startswith(_URLS):
+        with checked():
+            urlsplit(source)
+        return source
+    try:
+        with Path(source).open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise click.UsageError(f"cannot read {source}: {error.strerror}") from error
+    if image_type(head) is None:
+        raise click.UsageError(f"{source} is not an image, by its first bytes")
+    return Path(source)
 
 
 def piped(data: bytes) -> Part | str:

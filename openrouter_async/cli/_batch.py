@@ -162,6 +162,8 @@ def command(
         return
     if input is None or output is None:
         raise click.UsageError("give INPUT and OUTPUT, or --report OUTPUT")
+    if str(output) == "-":
+        raise click.UsageError("OUTPUT must be a file: the job goes on from what stands there")
     params = ChatParams()
     if reasoning is not None:
         params["reasoning"] = {"effort": reasoning}

@@ -56,6 +56,8 @@ def describe(error: errors.OpenRouterError) -> str:
         further = f"Wait {wait:.0f} s, or ask another model with --model."
     elif isinstance(error, errors.NotFoundError) and said.startswith("Generation "):
         further = "A record comes some moments after the answer; --wait waits longer."
+    elif isinstance(error, errors.TotalTimeout) and said.startswith("nobody signed in"):
+        further = "Begin again; --timeout waits longer, --no-browser takes another machine."
     elif isinstance(error, errors.BadRequestError):
         further = _FIND_MODEL if "model" in said else ""
     else:

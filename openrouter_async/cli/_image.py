@@ -5,6 +5,7 @@ The rule of this file: an image is on the disk before anything else is done with
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from itertools import count
@@ -14,6 +15,7 @@ from typing import Any, Final
 import click
 
 from openrouter_async import Image, OpenRouterError
+from openrouter_async.cli._attach import image_from
 from openrouter_async.cli._failures import as_fields
 from openrouter_async.cli._preview import show
 from openrouter_async.cli._setup import checked, open_client
@@ -28,7 +30,9 @@ _MODEL: Final = "google/gemini-2.5-flash-image"
 
 @click.command("image")
 @click.argument("prompt", nargs=-1, required=True)
-@click.option("-o", "--output", default="image", help="The file; its suffix is found if left out.")
+@click.option(
+    "-o", "--output", default="image", help="The file, its suffix found if left out, or a folder."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @click.option("-i", "--input", "inputs", multiple=True, help="An image to begin from; repeatable.")
 @click.option("-m", "--model", default=_MODEL, show_default=True, help="Which model.")
@@ -56,13 +60,15 @@ def command(
     import asyncio
 
     target = Path(output)
+    if target.is_dir():
+        target /= "image"
     if target.exists() and target.suffix and not overwrite:
         raise click.UsageError(f"{output} is there already; replace it with --overwrite")
     if not target.parent.is_dir():
         raise click.UsageError(f"there is no folder {target.parent}")
-    for source in inputs:
-        if "://" not in source and not Path(source).is_file():
-            raise click.UsageError(f"there is no file {source}")
+    if not os.access(target.parent, os.W_OK):
+        raise click.UsageError(f"the folder {target.parent} cannot be written to")
+    images = [image_from(source) for source in inputs]
     client = open_client()
 
     async def draw() -> None:
@@ -71,7 +77,7 @@ def command(
                 stream = client.stream_images(
                     " ".join(prompt),
                     model=model,
-                    images=inputs,
+                    images=images,
                     aspect_ratio=aspect_ratio,
                     image_size=size,
                 )
