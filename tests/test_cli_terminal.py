@@ -61,7 +61,7 @@ def test_ctrl_c_stops_the_answer_and_the_bill(server: Emulator, tmp_path: Path) 
     with Terminal(server, "chat", "Hi", folder=tmp_path) as terminal:
         terminal.until("Half an answer")
         terminal.type("\x03")
-        server.block_until(lambda: server.disconnects == 1)
+        server.block_until(lambda: server.disconnects == 1, timeout=30)
         terminal.until("stopped")
         assert terminal.end() == 130
     assert "Traceback" not in terminal.text
@@ -83,8 +83,9 @@ def test_a_talk_remembers_its_turns(server: Emulator, tmp_path: Path) -> None:
         terminal.until("> ")
         terminal.type("Name a river\n")
         terminal.until("The river")
+        server.block_until(lambda: server.holding, timeout=30)
         terminal.type("\x03")
-        server.block_until(lambda: server.disconnects == 1)
+        server.block_until(lambda: server.disconnects == 1, timeout=30)
         terminal.until("> ")
         terminal.type("And the town?\n")
         terminal.until("Paris.")
@@ -259,7 +260,7 @@ def test_a_reader_that_leaves_stops_the_answer(server: Emulator, tmp_path: Path)
     process.stdout = None
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (141, b"")
-    server.block_until(lambda: server.disconnects == 1)
+    server.block_until(lambda: server.disconnects == 1, timeout=30)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full, which is Linux's")
@@ -333,4 +334,4 @@ def test_ctrl_c_as_json_still_tells_what_came(server: Emulator, tmp_path: Path) 
     answer = json.loads(out)
     assert answer["ending"] == "left"
     assert b"Traceback" not in err
-    server.block_until(lambda: server.disconnects == 1)
+    server.block_until(lambda: server.disconnects == 1, timeout=30)
